@@ -1,0 +1,112 @@
+import {damaged} from '../errors.js'
+
+/**
+ * A value bound to a `?`. A number that is an integer is bound as INTEGER, any other number as REAL; a bigint
+ * (64 bits) as INTEGER; a Uint8Array as BLOB.
+ */
+export type SqlValue = Uint8Array | bigint | null | number | string
+
+export type DriverName = 'node:sqlite' | 'sqlite3'
+
+/**
+ * One connection to one SQLite file, the same over both drivers.
+ *
+ * - Parameters are positional: plain `?` only. One statement per call; `exec` takes several, without parameters.
+ * - A row is an object of column name to value: NULL is null, INTEGER and REAL a number, TEXT a string, BLOB a
+ *   Uint8Array (a Buffer with one driver: use only what Uint8Array has).
+ * - An INTEGER beyond 2^53 - 1 in a result is an error (`damaged`), never a rounded number. Where such values are
+ *   legitimate (`int_value` of metadata, a `seq_id` that may be poisoned) select `CAST(column AS TEXT)` and use BigInt.
+ * - Await each call before the next: calls made side by side run in no certain order.
+ * - Every failure that says something about the file is a ChopsError (see `sqliteError`); mistakes in the SQL and
+ *   broken constraints are bugs and reject with the driver's own error.
+ */
+export interface Database {
+  readonly driver: DriverName
+  /** The database file as the caller named it, for messages; never the path of a private copy. */
+  readonly file: string
+
+  /** All rows of the result, in memory; `keysetPages` reads a big table. */
+  all<T extends object>(sql: string, params?: readonly SqlValue[]): Promise<T[]>
+  /** Closes the connection; a second call does nothing. */
+  close(): Promise<void>
+  exec(sql: string): Promise<void>
+  /** The first row of the result. */
+  get<T extends object>(sql: string, params?: readonly SqlValue[]): Promise<T | undefined>
+  /** `changes` is the number of rows changed, and only meaningful after INSERT, UPDATE or DELETE. */
+  run(sql: string, params?: readonly SqlValue[]): Promise<{changes: number}>
+}
+
+export interface KeysetQuery {
+  /** Only rows whose key is greater than this; without it from the smallest key on. */
+  after?: number
+  /** The result columns; the key must be among them under its own name. */
+  columns: string
+  /** The table, or a join, to read from. */
+  from: string
+  /** A unique INTEGER column with an index, best the rowid; may be qualified (`e.id`). */
+  key: string
+  /** Rows per page: what is held in memory at once. */
+  pageSize: number
+  params?: readonly SqlValue[]
+  /** An SQL condition, whose `?` are `params`. */
+  where?: string
+}
+
+/**
+ * Reads a big table in key order, page by page, and fetches the next page only when it is asked for.
+ *
+ * Each page is a query of its own that starts after the last key of the one before, so memory stays constant and no
+ * statement is left open while the caller works. Wrap it in a `transaction` where all pages must show one moment.
+ *
+ * Fails with `damaged` when the keys do not ascend, which only a corrupt B-tree does and which would never end.
+ */
+export async function* keysetPages<T extends object>(db: Database, query: KeysetQuery): AsyncGenerator<T[]> {
+  const {columns, from, key, pageSize, params = [], where} = query
+  const name = key.slice(key.lastIndexOf('.') + 1)
+  let {after} = query
+
+  for (;;) {
+    const conditions = [where === undefined ? '' : `(${where})`, after === undefined ? '' : `${key} > ?`]
+    const filter = conditions.filter(Boolean).join(' AND ')
+    const page = await db.all<T>(
+      `SELECT ${columns} FROM ${from} ${filter && `WHERE ${filter}`} ORDER BY ${key} LIMIT ?`,
+      after === undefined ? [...params, pageSize] : [...params, after, pageSize],
+    )
+    const last = page.at(-1)
+    if (last === undefined) return
+    const reached: unknown = Reflect.get(last, name)
+    if (typeof reached !== 'number')
+      throw new TypeError(`the column ${name} of ${from} is not an integer key`)
+    if (after !== undefined && reached <= after) {
+      throw damaged(`The keys of ${from} are out of order`, {
+        file: db.file,
+        next: 'Run "chops db check" to see what is damaged, or restore the file from a backup.',
+      })
+    }
+
+    yield page
+    if (page.length < pageSize) return
+    after = reached
+  }
+}
+
+/**
+ * Runs `work` between BEGIN and COMMIT and returns its result. When `work` or the COMMIT fails the transaction is
+ * rolled back and the original error is thrown as it is.
+ */
+export async function transaction<T>(
+  db: Database,
+  mode: 'DEFERRED' | 'EXCLUSIVE' | 'IMMEDIATE',
+  work: () => Promise<T>,
+): Promise<T> {
+  await db.exec(`BEGIN ${mode}`)
+  try {
+    const result = await work()
+    await db.exec('COMMIT')
+    return result
+  } catch (error) {
+    // A full disk or an I/O error has already made SQLite roll back; its complaint must not hide the cause.
+    await db.exec('ROLLBACK').catch(() => undefined)
+    throw error
+  }
+}

@@ -1,0 +1,98 @@
+import {basename} from 'node:path'
+import {setTimeout} from 'node:timers/promises'
+
+import type {DatabaseFile} from './database-file.js'
+import type {Database, DriverName} from './database.js'
+import type {CopyOptions} from './recovered-copy.js'
+
+import {inUse} from '../errors.js'
+import {connect} from './connect.js'
+import {inspectDatabaseFile} from './database-file.js'
+import {SQLITE_READONLY, primaryCode} from './errors.js'
+import {copyForRecovery} from './recovered-copy.js'
+
+const ATTEMPTS = 5
+const RETRY_MS = 100
+
+/**
+ * `direct`: the file itself. `recovered copy`: a private copy, because the file has writes that only a process which
+ * may write can finish or take back.
+ */
+export type Source = 'direct' | 'recovered copy'
+
+export interface ReadOnlyOptions extends CopyOptions {
+  busyTimeout: number
+  driver: DriverName
+}
+
+/**
+ * How a file can be opened without creating or changing anything in its folder.
+ *
+ * SQLite opens a non-empty write-ahead log whatever the header says, and creates `-wal` and `-shm` for every database
+ * in WAL mode; only `immutable` keeps it from that, and then it looks at neither locks, log nor journal. A `-shm`
+ * tells of a connection that may write at any time, which `immutable` would not notice.
+ */
+function accessFor({journal, shm, wal, walMode}: DatabaseFile): 'copy' | 'immutable' | 'read' {
+  if (wal) return 'copy'
+  if (!walMode) return 'read'
+  return journal || shm ? 'copy' : 'immutable'
+}
+
+async function openCopy(
+  file: string,
+  {busyTimeout, driver, ...options}: ReadOnlyOptions,
+): Promise<Database | undefined> {
+  const copy = await copyForRecovery(file, options)
+  if (!copy) return undefined
+  const {path, remove} = copy
+  try {
+    // Rolls back the journal, or replays the log; closing merges the log into the database.
+    const recovery = await connect({access: 'write', busyTimeout, driver, file, path})
+    await recovery.close()
+    return await connect({access: 'read', busyTimeout, driver, file, onClose: remove, path})
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+/**
+ * Opens a database for reading without creating or changing a byte in its folder, which may be read-only.
+ *
+ * Whether a journal is hot is left to SQLite (`hasHotJournal` in its pager.c): it refuses to read the file with
+ * SQLITE_READONLY, and then a private copy is recovered instead. Neither that journal nor a log may be ignored, since
+ * what the database file alone holds can be half of a transaction.
+ *
+ * Fails with `notFound`, `damaged`, or `inUse` when the file is locked or does not stay unchanged long enough to be
+ * copied.
+ */
+export async function openReadOnly(
+  file: string,
+  options: ReadOnlyOptions,
+): Promise<{db: Database; source: Source}> {
+  const {busyTimeout, driver, signal} = options
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    signal?.throwIfAborted()
+    const found = inspectDatabaseFile(file)
+    const access = accessFor(found)
+    if (access !== 'copy') {
+      try {
+        const db = await connect({access, busyTimeout, driver, file, path: found.path})
+        return {db, source: 'direct'}
+      } catch (error) {
+        if (primaryCode(error) !== SQLITE_READONLY) throw error
+      }
+    }
+
+    // Another process may have rolled the journal back by now, or a writer that is alive may have ended with it.
+    const now = inspectDatabaseFile(file)
+    const db = now.journal || now.wal || now.shm ? await openCopy(file, options) : undefined
+    if (db) return {db, source: 'recovered copy'}
+    await setTimeout(RETRY_MS)
+  }
+
+  throw inUse(`Another process keeps writing to ${basename(file)}`, {
+    file,
+    next: 'Stop Chroma, then run the command again.',
+  })
+}
