@@ -1,0 +1,116 @@
+import type {PersistDir} from '../persist-dir/persist-dir.js'
+
+import {type HnswParameters, type ParameterSources, readHnswParameters} from './hnsw-parameters.js'
+import {hasColumn, type Metadata, readMetadata} from './metadata.js'
+import {decodeSeqId, seqIdText} from './seq-id.js'
+
+/** A row of `segments` with its own row of `max_seq_id`. */
+export interface Segment {
+  collectionId: null | string
+  id: string
+  /** The newest log row this segment has applied, from the table; absent when it has no row there. */
+  maxSeqId: number | undefined
+  scope: string
+  type: string
+}
+
+/** A collection with where it lives and what Chroma keeps about it. */
+export interface Collection {
+  database: string
+  dimension: null | number
+  id: string
+  metadata: Metadata | null
+  /** The METADATA segment: records and documents in SQLite. */
+  metadataSegment: Segment | undefined
+  name: string
+  parameterSources: ParameterSources
+  tenant: string
+  /** The log's topic for this collection. */
+  topic: string
+  /** The VECTOR segment: the HNSW folder. */
+  vectorSegment: Segment | undefined
+}
+
+/** Everything the system tables of a directory say, over all tenants and databases. */
+export interface Catalog {
+  /** By tenant (`default_tenant` first), database (`default_database` first) and name. */
+  collections: Collection[]
+  segments: Segment[]
+}
+
+export const DEFAULT_TENANT = 'default_tenant'
+export const DEFAULT_DATABASE = 'default_database'
+
+interface CollectionRow {
+  config_json_str: null | string
+  database: string
+  dimension: null | number
+  id: string
+  name: string
+  schema_str: null | string
+  tenant: string
+}
+
+/** Reads the catalog of an open directory: a few small queries, whatever the size of the collections. */
+export async function readCatalog({db}: PersistDir): Promise<Catalog> {
+  const segments = await readSegments(db)
+  const collectionMetadata = await readMetadata(db, 'collection_metadata')
+  const segmentMetadata = await readMetadata(db, 'segment_metadata')
+  const optional = async (column: string): Promise<string> =>
+    (await hasColumn(db, 'collections', column)) ? `c.${column}` : 'NULL'
+  const rows = await db.all<CollectionRow>(
+    `SELECT c.id, c.name, c.dimension, d.name AS database, d.tenant_id AS tenant,
+            ${await optional('config_json_str')} AS config_json_str, ${await optional('schema_str')} AS schema_str
+     FROM collections c JOIN databases d ON d.id = c.database_id
+     ORDER BY d.tenant_id <> '${DEFAULT_TENANT}', d.tenant_id, d.name <> '${DEFAULT_DATABASE}', d.name, c.name`,
+  )
+  const collections = rows.map((row) => {
+    const own = segments.filter((segment) => segment.collectionId === row.id)
+    const vectorSegment = own.find((segment) => segment.scope === 'VECTOR')
+    return {
+      database: row.database,
+      dimension: row.dimension,
+      id: row.id,
+      metadata: collectionMetadata.get(row.id) ?? null,
+      metadataSegment: own.find((segment) => segment.scope === 'METADATA'),
+      name: row.name,
+      parameterSources: {
+        configJson: row.config_json_str,
+        schemaJson: row.schema_str,
+        segmentMetadata: (vectorSegment && segmentMetadata.get(vectorSegment.id)) ?? {},
+      },
+      tenant: row.tenant,
+      topic: `${TOPIC_PREFIX}${row.id}`,
+      vectorSegment,
+    }
+  })
+  return {collections, segments}
+}
+
+/** Chroma writes this prefix for every tenant and database (`create_topic_name` with its defaults). */
+export const TOPIC_PREFIX = 'persistent://default/default/'
+
+/** The HNSW parameters the directory's own engine uses for the collection. */
+export function hnswParametersOf({generation}: PersistDir, collection: Collection): HnswParameters {
+  return readHnswParameters(generation, collection.parameterSources, collection.name)
+}
+
+async function readSegments(db: PersistDir['db']): Promise<Segment[]> {
+  const rows = await db.all<{
+    collection: null | string
+    id: string
+    scope: string
+    seq_id: null | string
+    type: string
+  }>(
+    `SELECT s.id, s.type, s.scope, s.collection, ${seqIdText('m.seq_id')} AS seq_id
+     FROM segments s LEFT JOIN max_seq_id m ON m.segment_id = s.id ORDER BY s.id`,
+  )
+  return rows.map((row) => ({
+    collectionId: row.collection,
+    id: row.id,
+    maxSeqId: decodeSeqId(row.seq_id),
+    scope: row.scope,
+    type: row.type,
+  }))
+}

@@ -1,0 +1,2 @@
+export {type PurgeMode, readPurgeMode} from './purge-mode.js'
+export {readTopics, type Topic} from './topics.js'

@@ -1,0 +1,66 @@
+import type {Catalog, Collection} from '../catalog/catalog.js'
+import type {Topic} from '../log/topics.js'
+import type {PersistDir} from '../persist-dir/persist-dir.js'
+
+/** `embeddings_queue.operation`, see `chromadb/types.py` and `rust/types/src/operation.rs`. */
+export const OPERATION = {add: 0, backfill: 4, delete: 3, update: 1, upsert: 2} as const
+
+/** Pending rows are read in pages of this many, so that a log of any size fits in memory. */
+const PAGE = 10_000
+
+/**
+ * Counts the records of each collection as Chroma's own `count()` answers: the rows of the metadata segment, and what
+ * the part of the log that it has not applied yet will add and delete (the Rust engines apply the log when they read).
+ *
+ * @returns records by collection id
+ */
+export async function countRecords(
+  dir: PersistDir,
+  catalog: Catalog,
+  topics: Topic[],
+): Promise<Map<string, number>> {
+  const rows = await dir.db.all<{records: number; segment_id: string}>(
+    'SELECT segment_id, COUNT(*) AS records FROM embeddings GROUP BY segment_id',
+  )
+  const applied = new Map(rows.map((row) => [row.segment_id, row.records]))
+  const counts = new Map<string, number>()
+  for (const collection of catalog.collections) {
+    const waits = topics.some(
+      (topic) => topic.collection?.id === collection.id && topic.pendingInMetadata > 0,
+    )
+    const records = applied.get(collection.metadataSegment?.id ?? '') ?? 0
+    counts.set(collection.id, records + (waits ? await netOfPending(dir, collection) : 0))
+  }
+
+  return counts
+}
+
+async function netOfPending({db}: PersistDir, collection: Collection): Promise<number> {
+  const segmentId = collection.metadataSegment?.id ?? ''
+  const exists = new Map<string, boolean>()
+  let net = 0
+  let after = collection.metadataSegment?.maxSeqId ?? 0
+  for (;;) {
+    const page = await db.all<{id: string; known: number; operation: number; seq_id: number}>(
+      `SELECT q.seq_id, q.id, q.operation,
+              EXISTS (SELECT 1 FROM embeddings e WHERE e.segment_id = ? AND e.embedding_id = q.id) AS known
+       FROM embeddings_queue q WHERE q.seq_id > ? AND q.topic = ? ORDER BY q.seq_id LIMIT ${PAGE}`,
+      [segmentId, after, collection.topic],
+    )
+    for (const row of page) {
+      const before = exists.get(row.id) ?? row.known === 1
+      const now = existsAfter(row.operation, before)
+      exists.set(row.id, now)
+      net += Number(now) - Number(before)
+    }
+
+    const last = page.at(-1)
+    if (!last || page.length < PAGE) return net
+    after = last.seq_id
+  }
+}
+
+function existsAfter(operation: number, before: boolean): boolean {
+  if (operation === OPERATION.add || operation === OPERATION.upsert) return true
+  return operation === OPERATION.delete ? false : before
+}
