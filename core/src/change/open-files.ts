@@ -1,0 +1,47 @@
+import {readdir, readFile, readlink} from 'node:fs/promises'
+import {join} from 'node:path'
+
+/** Another process that has a file of the directory open. */
+export interface Holder {
+  /** A file it holds. */
+  file: string
+  pid: number
+  /** The program's command line, or its name where that cannot be read. */
+  program: string
+}
+
+/**
+ * Processes other than this one that have a file below `directory` open, from `/proc/<pid>/fd`.
+ *
+ * Every Chroma from 0.4.24 to 1.5 keeps `chroma.sqlite3` open as long as it runs. Where there is no `/proc` the list is
+ * empty and SQLite's own lock is the only guard; processes of other users are seen by root alone.
+ *
+ * @param directory absolute and real (no symbolic links), as the kernel reports open files
+ */
+export async function findHolders(directory: string): Promise<Holder[]> {
+  const pids = (await listOrNothing('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
+  const holders = await Promise.all(pids.filter((pid) => pid !== process.pid).map((pid) => holderOf(pid, directory)))
+  return holders.filter((holder) => holder !== undefined)
+}
+
+async function holderOf(pid: number, directory: string): Promise<Holder | undefined> {
+  const folder = `/proc/${pid}/fd`
+  for (const descriptor of await listOrNothing(folder)) {
+    const file = await readlink(join(folder, descriptor)).catch(() => '')
+    if (file.startsWith(`${directory}/`)) return {file, pid, program: await programOf(pid)}
+  }
+
+  return undefined
+}
+
+async function programOf(pid: number): Promise<string> {
+  const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+  const words = commandLine.split('\0').filter(Boolean)
+  if (words.length > 0) return words.join(' ').slice(0, 200)
+  return (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => 'unknown')).trim()
+}
+
+/** A process may end, or belong to someone else, while it is looked at. */
+async function listOrNothing(folder: string): Promise<string[]> {
+  return readdir(folder).catch(() => [])
+}

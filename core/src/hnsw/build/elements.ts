@@ -1,0 +1,83 @@
+import type {Space} from '../../catalog/hnsw-parameters.js'
+import type {ScanOptions} from '../files.js'
+import type {HnswHeader} from '../header.js'
+import {readNorms} from '../length.js'
+import {countElements} from '../level0.js'
+import {readLiveVectors} from '../live-vectors.js'
+
+/** hnswlib adds this to every norm so that a vector of zeros can be divided by it. */
+const NORM_OFFSET = Math.fround(1e-30)
+
+/**
+ * Vectors with their labels; element i has its vector at `i * dimension`. With norms the vectors are normalised, as a
+ * cosine index stores them; without they are the original embeddings, as the other spaces do.
+ */
+export interface IndexElements {
+  dimension: number
+  /** Integers from 0 to 2^53 - 1, none twice. */
+  labels: ArrayLike<number>
+  /** Norm of each original vector. */
+  norms?: Float32Array | undefined
+  vectors: Float32Array
+}
+
+/**
+ * Normalises each vector in place and returns the norms. Every step is rounded to f32 in the order of hnswlib, so the
+ * bytes are those Chroma's engines write.
+ * Source: chroma-core/hnswlib hnswlib/hnswalg.h (`normalize_vector`).
+ */
+export function normalizeVectors(vectors: Float32Array, dimension: number): Float32Array {
+  const norms = new Float32Array(vectors.length / dimension)
+  for (let i = 0, at = 0; i < norms.length; i++, at += dimension) {
+    let squares = 0
+    for (let j = at; j < at + dimension; j++) {
+      const value = vectors[j] as number
+      squares = Math.fround(squares + Math.fround(value * value))
+    }
+
+    const norm = Math.fround(Math.sqrt(squares))
+    const factor = Math.fround(1 / Math.fround(norm + NORM_OFFSET))
+    for (let j = at; j < at + dimension; j++) vectors[j] = (vectors[j] as number) * factor
+    norms[i] = norm
+  }
+
+  return norms
+}
+
+/**
+ * The same elements as an index of this space stores them: normalised for cosine, otherwise the original embeddings as
+ * far as f32 gives them back (`getDataByLabel` in chroma-core/hnswlib hnswlib/hnswalg.h). What already is in that form
+ * stays as it is to the byte; else the vectors are changed in place.
+ */
+export function elementsForSpace(elements: IndexElements, space: Space): IndexElements {
+  const {dimension, labels, norms, vectors} = elements
+  if ((space === 'cosine') === (norms !== undefined)) return elements
+  if (!norms) return {dimension, labels, norms: normalizeVectors(vectors, dimension), vectors}
+  for (let i = 0, at = 0; i < norms.length; i++, at += dimension) {
+    const norm = norms[i] as number
+    for (let j = at; j < at + dimension; j++) vectors[j] = (vectors[j] as number) * norm
+  }
+
+  return {dimension, labels, vectors}
+}
+
+/**
+ * All live elements of an index, in order of their internal ids.
+ * Memory: the vectors plus 16 bytes for each.
+ *
+ * @throws ChopsError `damaged` when a file is missing, unreadable or too short
+ */
+export async function readElements(
+  folder: string,
+  header: HnswHeader,
+  space: Space,
+  options: ScanOptions = {},
+): Promise<IndexElements> {
+  const {live} = await countElements(folder, header, {signal: options.signal})
+  const {internalIds, labels, vectors} = await readLiveVectors(folder, header, live, options)
+  const {dimension} = header
+  if (space !== 'cosine') return {dimension, labels, vectors}
+  const all = await readNorms(folder, header, {signal: options.signal})
+  const norms = Float32Array.from(internalIds, (id) => all[id] as number)
+  return {dimension, labels, norms, vectors}
+}

@@ -1,0 +1,34 @@
+import type {ScanOptions} from './files.js'
+import {inspectHeader} from './header.js'
+import {level0Problems} from './level0-problems.js'
+import {normProblems, readNorms} from './length.js'
+import {linkListProblems} from './link-lists.js'
+import type {HnswFile, HnswProblem} from './problems.js'
+
+/**
+ * Everything that is wrong with the four files of a segment folder; none means that hnswlib can load them.
+ * A file whose absence, size or header forbids to read it is reported for that alone.
+ * `cosine` says that the index normalises its vectors, which the files do not tell. `onProgress` counts bytes of all files.
+ * Memory: 16 bytes for each element in a cosine index, 12 in others.
+ *
+ * @throws ChopsError `damaged` when a file changes while it is read or the memory does not suffice
+ */
+export async function checkIndexFiles(
+  folder: string,
+  {cosine, onProgress, signal}: ScanOptions & {cosine: boolean},
+): Promise<HnswProblem[]> {
+  const {header, problems} = await inspectHeader(folder)
+  if (!header) return problems
+  const readable = (file: HnswFile) => problems.every((problem) => problem.file !== file)
+  const found = [...problems]
+  let norms: Float32Array | undefined
+  if (cosine && readable('length.bin')) {
+    norms = await readNorms(folder, header, {signal})
+    found.push(...normProblems(norms))
+  }
+
+  if (readable('data_level0.bin'))
+    found.push(...(await level0Problems(folder, header, {norms, onProgress, signal})))
+  if (readable('link_lists.bin')) found.push(...(await linkListProblems(folder, header, {signal})))
+  return found
+}

@@ -1,0 +1,97 @@
+import {allocate, openIndexFile, type ScanOptions} from './files.js'
+import type {HnswHeader} from './header-layout.js'
+import {level0Chunks} from './level0.js'
+import {LinkRules} from './link-rules.js'
+import {type HnswProblem, Tally} from './problems.js'
+
+const FILE = 'data_level0.bin'
+
+/** hnswlib sums the squares of a vector in f32 one after the other, which costs digits in high dimensions. */
+const NORM_TOLERANCE = 0.01
+
+/** Below this the square of a norm leaves the normal range of f32, and hnswlib's division no longer gives length 1. */
+const SMALLEST_NORM = 1e-15
+
+function sumOfSquares(floats: Float32Array, at: number, dimension: number): number {
+  // Several sums, because one alone waits for each addition to finish before the next.
+  let [a, b, c, d] = [0, 0, 0, 0]
+  const end = at + dimension
+  let i = at
+  for (; i + 3 < end; i += 4) {
+    a += (floats[i] as number) ** 2
+    b += (floats[i + 1] as number) ** 2
+    c += (floats[i + 2] as number) ** 2
+    d += (floats[i + 3] as number) ** 2
+  }
+
+  for (; i < end; i++) a += (floats[i] as number) ** 2
+  return a + b + c + d
+}
+
+/** Elements that repeat the label of another (sorts `labels`). */
+function duplicateLabels(labels: Float64Array): HnswProblem[] {
+  labels.sort()
+  const duplicates = new Tally()
+  for (let i = 1; i < labels.length; i++) {
+    if (labels[i] === labels[i - 1]) duplicates.hit(i, labels[i] as number)
+  }
+
+  return duplicates.problems(
+    'H12',
+    FILE,
+    (count, _, label) => `has ${count} elements with the label of another: first label ${label}`,
+  )
+}
+
+/**
+ * What is wrong with the rows: links that hnswlib would follow out of the graph (H10), labels that stand twice (H12),
+ * vectors that are not numbers or, where `norms` says that the index is a cosine one, not of length 1 (H16).
+ * Memory: 12 bytes for each element.
+ *
+ * @throws ChopsError `damaged` when the file is missing, unreadable or too short
+ */
+export async function level0Problems(
+  folder: string,
+  header: HnswHeader,
+  options: ScanOptions & {norms?: Float32Array | undefined} = {},
+): Promise<HnswProblem[]> {
+  const {curElementCount, dimension, maxM0, sizeDataPerElement} = header
+  const {norms} = options
+  const file = await openIndexFile(folder, FILE, curElementCount * sizeDataPerElement)
+  await file.close()
+
+  const links = new LinkRules(folder, curElementCount)
+  const labels = allocate(folder, () => new Float64Array(curElementCount))
+  const notFinite = new Tally()
+  const notNormalised = new Tally()
+  for await (const chunk of level0Chunks(folder, header, options)) {
+    for (let row = 0; row < chunk.count; row++) {
+      const id = chunk.firstId + row
+      links.check(id, 0, chunk.words, chunk.linksAt(row), chunk.linkCount(row), maxM0)
+      labels[id] = chunk.label(row)
+      // The squares of finite f32 cannot overflow an f64, so their sum is finite exactly when all of them are.
+      const squares = sumOfSquares(chunk.floats, chunk.vectorAt(row), dimension)
+      if (!Number.isFinite(squares)) notFinite.hit(id, chunk.label(row))
+      else if (norms && (norms[id] as number) > SMALLEST_NORM) {
+        const length = Math.sqrt(squares)
+        if (Math.abs(length - 1) > NORM_TOLERANCE) notNormalised.hit(id, length)
+      }
+    }
+  }
+
+  return [
+    ...links.problems(FILE),
+    ...duplicateLabels(labels),
+    ...notFinite.problems(
+      'H16',
+      FILE,
+      (count, id, label) => `has ${count} vectors with NaN or infinity: first element ${id} (label ${label})`,
+    ),
+    ...notNormalised.problems(
+      'H16',
+      FILE,
+      (count, id, length) =>
+        `has ${count} vectors that are not normalised in a cosine index: first element ${id} with length ${length}`,
+    ),
+  ]
+}

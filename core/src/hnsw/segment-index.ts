@@ -1,0 +1,137 @@
+import {stat} from 'node:fs/promises'
+import {join} from 'node:path'
+
+import type {Collection} from '../catalog/catalog.js'
+import type {PersistDir} from '../persist-dir/persist-dir.js'
+
+import {damaged} from '../errors.js'
+import {segmentFolder} from '../persist-dir/segment-folders.js'
+import type {ScanOptions} from './files.js'
+import {type HnswHeader, readHeader} from './header.js'
+import {INDEX_METADATA_FILE, type IndexMetadataSummary, readIndexMetadata} from './index-metadata.js'
+import {level0Chunks} from './level0.js'
+import {linkListProblems} from './link-lists.js'
+import {LinkRules} from './link-rules.js'
+import {assertNoProblem} from './problems.js'
+
+/** The HNSW folder of a collection, counted exactly from its files and without loading the index. */
+export interface SegmentIndex {
+  deleted: number
+  folder: string
+  /** Absent when the folder or its files do not exist: nothing was ever written there. */
+  header: HnswHeader | undefined
+  /** Elements that are not marked as deleted. */
+  live: number
+  /** What `index_metadata.pickle` says; absent when the index was never persisted. */
+  metadata: IndexMetadataSummary | undefined
+  /** Live elements whose label no id owns. */
+  orphanLabels: number
+}
+
+/**
+ * Reads and checks the index files of a collection in a stream, each once.
+ *
+ * An index that was never persisted is healthy: Chroma makes the folder with its first write and fills it every
+ * `sync_threshold` writes (user-visible records are in the log until then).
+ *
+ * @throws ChopsError `damaged` that names the file and what is wrong with it
+ */
+export async function readSegmentIndex(
+  dir: PersistDir,
+  collection: Collection,
+  options: ScanOptions = {},
+): Promise<SegmentIndex | undefined> {
+  const segment = collection.vectorSegment
+  if (!segment) return undefined
+  const folder = segmentFolder(dir.path, segment.id)
+  const metadataFile = join(folder, INDEX_METADATA_FILE)
+  const hasMetadata = await exists(metadataFile)
+  const hasHeader = await exists(join(folder, 'header.bin'))
+  if (!hasMetadata && segment.maxSeqId !== undefined) throw lost(folder, metadataFile, segment.maxSeqId)
+  if (!hasMetadata && !hasHeader) {
+    return {deleted: 0, folder, header: undefined, live: 0, metadata: undefined, orphanLabels: 0}
+  }
+
+  const metadata = hasMetadata ? await readIndexMetadata(metadataFile, {ids: false}) : undefined
+  const header = await readHeader(folder)
+  if (!metadata && header.curElementCount > 0) throw halfWritten(folder, metadataFile)
+  assertNoProblem(folder, await linkListProblems(folder, header, {signal: options.signal}))
+  return {folder, header, metadata, ...(await countElements(folder, header, metadata, options))}
+}
+
+/** One pass over `data_level0.bin`: marks, labels and links. */
+async function countElements(
+  folder: string,
+  header: HnswHeader,
+  metadata: IndexMetadataSummary | undefined,
+  options: ScanOptions,
+): Promise<Pick<SegmentIndex, 'deleted' | 'live' | 'orphanLabels'>> {
+  const links = new LinkRules(folder, header.curElementCount)
+  let deleted = 0
+  let orphanLabels = 0
+  for await (const chunk of level0Chunks(folder, header, options)) {
+    for (let row = 0; row < chunk.count; row++) {
+      links.check(chunk.firstId + row, 0, chunk.words, chunk.linksAt(row), chunk.linkCount(row), header.maxM0)
+      if (chunk.isDeleted(row)) deleted += 1
+      else if (!metadata?.labels.has(chunk.label(row))) orphanLabels += 1
+    }
+  }
+
+  assertNoProblem(folder, links.problems('data_level0.bin'))
+  return {deleted, live: header.curElementCount - deleted, orphanLabels}
+}
+
+/** The newest log row the index has applied: in SQLite from 0.5.7, in the index metadata before. */
+export function appliedSeqId(collection: Collection, metadata: IndexMetadataSummary | undefined): number {
+  return collection.vectorSegment?.maxSeqId ?? metadata?.maxSeqId ?? 0
+}
+
+/** `appliedSeqId` of every collection, by id, reading index metadata only where SQLite does not say. */
+export async function readAppliedSeqIds(
+  dir: PersistDir,
+  collections: Collection[],
+): Promise<Map<string, number>> {
+  const applied = new Map<string, number>()
+  for (const collection of collections) {
+    const segment = collection.vectorSegment
+    const file = segment && join(segmentFolder(dir.path, segment.id), INDEX_METADATA_FILE)
+    const inFile = file !== undefined && segment?.maxSeqId === undefined && (await exists(file))
+    const metadata = inFile ? await readIndexMetadata(file, {ids: false}) : undefined
+    applied.set(collection.id, appliedSeqId(collection, metadata))
+  }
+
+  return applied
+}
+
+/** Percentage (0 to 100) of the index's elements that are marked as deleted and still cost memory and time. */
+export function fragmentationOf(index: Pick<SegmentIndex, 'deleted' | 'live'>): number {
+  const elements = index.deleted + index.live
+  return elements === 0 ? 0 : (100 * index.deleted) / elements
+}
+
+function lost(folder: string, file: string, maxSeqId: number): Error {
+  return damaged(`${file} is missing, although the index has applied the log up to row ${maxSeqId}.`, {
+    file,
+    next: `Put the folder ${folder} back from a backup: vectors that left the log exist nowhere else.`,
+  })
+}
+
+function halfWritten(folder: string, file: string): Error {
+  return damaged(
+    `${file} is missing, although header.bin counts elements: the index was only half written.`,
+    {
+      file,
+      next: `Put the folder ${folder} back from a backup.`,
+    },
+  )
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return false
+      throw error
+    },
+  )
+}
