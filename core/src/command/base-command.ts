@@ -1,0 +1,137 @@
+import {Command} from '@oclif/core/command'
+
+import {escapeControls} from '../output/escape.js'
+import {toJson} from '../output/json.js'
+import {renderTables, type TableData} from '../output/table.js'
+import {generationText} from '../persist-dir/generation.js'
+import {openPersistDir, type PersistDir} from '../persist-dir/persist-dir.js'
+import {confirm} from './confirm.js'
+import {EXIT_CODE} from './exit-codes.js'
+import {type Failure, failureOf} from './failure.js'
+import {type Progress, withProgress} from './progress.js'
+
+/**
+ * The base of every chops command. It owns `--json`, exit codes, warnings, errors, questions, tables and progress;
+ * a command parses, calls one service and hands the typed result to a renderer.
+ *
+ * `run()` always returns an object: with `--json` that object, with `warnings` added, is the one document on stdout.
+ */
+export abstract class ChopsCommand extends Command {
+  static override enableJsonFlag = true
+
+  private readonly hidden: string[] = []
+  private readonly interruption = new AbortController()
+  private readonly opened: PersistDir[] = []
+  private readonly warnings: string[] = []
+
+  abstract override run(): Promise<object>
+
+  /** Aborted by Ctrl-C: hand it to services. */
+  protected get signal(): AbortSignal {
+    return this.interruption.signal
+  }
+
+  override warn(input: Error | string): Error | string {
+    const text = this.hide(typeof input === 'string' ? input : input.message)
+    this.warnings.push(text)
+    if (!this.jsonEnabled()) this.logToStderr(`Warning: ${escapeControls(text)}`)
+    return input
+  }
+
+  /** Asks on stderr before anything changes; false means the user said no. `yes` is the command's `--yes` flag. */
+  protected async confirm(question: string, yes: boolean): Promise<boolean> {
+    return yes || confirm(question, this.signal)
+  }
+
+  /** Keeps these texts out of warnings and errors, for output that is going to be shared. */
+  protected hideFromMessages(...texts: string[]): void {
+    this.hidden.push(...texts)
+  }
+
+  /** Opens the directory, prints the generation that owns it, and closes it when the command ends. */
+  protected async open(persistDir: string, mode: 'read' | 'write' = 'read'): Promise<PersistDir> {
+    const dir = await openPersistDir(persistDir, mode)
+    this.opened.push(dir)
+    this.log(`ChromaDB version: ${generationText(dir.generation)}`)
+    for (const warning of dir.warnings) this.warn(warning)
+    return dir
+  }
+
+  /** Says that there are findings (exit code 1) without losing the result, which `this.exit` would. */
+  protected reportFindings(): void {
+    process.exitCode = EXIT_CODE.findings
+  }
+
+  /** Prints tables to stdout; nothing with `--json`. */
+  protected async table(...tables: TableData[]): Promise<void> {
+    if (!this.jsonEnabled()) this.log(await renderTables(tables, process.stdout))
+  }
+
+  /** Runs a service under a progress line on stderr, shown in a terminal when it takes longer than a moment. */
+  protected withProgress<T>(title: string, work: (progress: Progress) => Promise<T>): Promise<T> {
+    return withProgress(title, work, {quiet: this.jsonEnabled(), signal: this.signal})
+  }
+
+  protected override async init(): Promise<void> {
+    await super.init()
+    process.once('SIGINT', this.onInterrupt)
+    process.once('SIGTERM', this.onInterrupt)
+  }
+
+  protected override async finally(error: Error | undefined): Promise<void> {
+    process.off('SIGINT', this.onInterrupt)
+    process.off('SIGTERM', this.onInterrupt)
+    for (const dir of this.opened.splice(0)) await dir.close()
+    await super.finally(error)
+  }
+
+  /**
+   * oclif would exit with 1 under `--json` whatever the error, and wrap the text of an error at the terminal's width.
+   * The failure is reported here and rethrown marked as handled, so that oclif only sets the exit code.
+   */
+  protected override async catch(error: Error & {oclif?: {exit?: number}}): Promise<never> {
+    const isExit = (error as {code?: string}).code === 'EEXIT'
+    const failure = failureOf(error, this.signal.aborted)
+    const exitCode = isExit ? (error.oclif?.exit ?? EXIT_CODE.done) : failure.exitCode
+    process.exitCode = exitCode
+    if (!isExit) this.report(failure)
+    throw Object.assign(error, {oclif: {exit: exitCode}, skipOclifErrorHandling: true})
+  }
+
+  protected override logJson(json: unknown): void {
+    process.stdout.write(`${toJson(json)}\n`)
+  }
+
+  protected override toSuccessJson(result: object): object {
+    return {...result, warnings: this.warnings}
+  }
+
+  private readonly onInterrupt = (): void => {
+    this.interruption.abort()
+  }
+
+  private hide(text: string): string {
+    return this.hidden.reduce((shown, secret) => shown.replaceAll(secret, 'redacted'), text)
+  }
+
+  private report({file, ...failure}: Failure): void {
+    failure.message = this.hide(failure.message)
+    if (failure.next !== undefined) failure.next = this.hide(failure.next)
+    if (this.jsonEnabled()) {
+      this.logJson({
+        error: {...failure, ...(file !== undefined && {file: this.hide(file)})},
+        warnings: this.warnings,
+      })
+      return
+    }
+
+    const next = failure.next === undefined ? [] : [`  ${failure.next}`]
+    const stack = failure.stack === undefined ? [] : [failure.stack]
+    this.logToStderr(
+      [`Error: ${failure.message}`, ...next]
+        .map((line) => escapeControls(line))
+        .concat(stack)
+        .join('\n'),
+    )
+  }
+}

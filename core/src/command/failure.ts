@@ -1,0 +1,89 @@
+import {CLIError} from '@oclif/core/errors'
+
+import {ChopsError, damaged} from '../errors.js'
+import {EXIT_CODE} from './exit-codes.js'
+
+/** An error as a command reports it: in text and, with the same fields, in JSON. */
+export interface Failure {
+  code: keyof typeof EXIT_CODE
+  exitCode: number
+  file?: string
+  message: string
+  next?: string
+  /** Only of a bug, for the report. */
+  stack?: string
+}
+
+const SYSTEM_ERRORS: Record<string, [what: string, next: string]> = {
+  EACCES: [
+    'cannot be opened: permission denied',
+    'Run chops as the user that runs Chroma, or change the permissions.',
+  ],
+  EIO: [
+    'cannot be read: the disk reports an input/output error',
+    'Check the disk, then restore the file from a backup.',
+  ],
+  EISDIR: ['is a folder where a file is expected', 'Check what put it there.'],
+  ENOENT: ['does not exist', 'Check the path; another program may have removed it meanwhile.'],
+  ENOSPC: [
+    'cannot be written: no space left on the device',
+    'Free some disk space and run the command again.',
+  ],
+  ENOTDIR: ['is not a folder', 'Check the path.'],
+  EPERM: [
+    'cannot be changed: operation not permitted',
+    'Run chops as the user that runs Chroma, or change the permissions.',
+  ],
+  EROFS: ['cannot be written: the file system is read-only', 'Mount it writable, or choose another place.'],
+}
+
+/** Turns anything that was thrown into what the user is told. What is not expected is a bug and keeps its stack. */
+export function failureOf(error: unknown, interrupted: boolean): Failure {
+  if (interrupted) {
+    return {code: 'interrupted', exitCode: EXIT_CODE.interrupted, message: 'Interrupted.'}
+  }
+
+  const expected = expectedError(error)
+  if (expected) {
+    return {
+      code: expected.kind,
+      exitCode: EXIT_CODE[expected.kind],
+      ...(expected.file !== undefined && {file: expected.file}),
+      message: expected.message,
+      ...(expected.next !== undefined && {next: expected.next}),
+    }
+  }
+
+  const bug = error instanceof Error ? error : new Error(String(error))
+  return {
+    code: 'bug',
+    exitCode: EXIT_CODE.bug,
+    message: `This is a bug in chops: ${bug.message}`,
+    next: 'Please report it with the command line and the lines below.',
+    ...(bug.stack !== undefined && {stack: bug.stack}),
+  }
+}
+
+function expectedError(error: unknown): ChopsError | undefined {
+  if (error instanceof ChopsError) return error
+  if (error instanceof CLIError) {
+    return new ChopsError('usage', firstSentence(error.message), {
+      next: 'Run the command with --help to see what it takes.',
+    })
+  }
+
+  return systemError(error)
+}
+
+function systemError(error: unknown): ChopsError | undefined {
+  const {code, path} = error as NodeJS.ErrnoException
+  const known = code === undefined ? undefined : SYSTEM_ERRORS[code]
+  if (!known || path === undefined) return undefined
+  const [what, next] = known
+  return damaged(`${path} ${what}.`, {cause: error, file: path, next})
+}
+
+/** oclif appends `See more help with --help` to what its parser says. */
+function firstSentence(message: string): string {
+  return message.replace(/\n+See more help with --help$/, '').replaceAll(/\s*\n\s*/g, ' ')
+}

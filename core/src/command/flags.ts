@@ -1,0 +1,39 @@
+import * as Args from '@oclif/core/args'
+import * as Flags from '@oclif/core/flags'
+
+/** The first argument of every command. */
+export const persistDirArg = Args.string({
+  description: 'the folder Chroma was started with: the one that holds chroma.sqlite3',
+  name: 'PERSIST_DIR',
+  required: true,
+})
+
+/** `-d` and `--tenant`: needed only where the same name exists in several databases. */
+export const placeFlags = {
+  database: Flags.string({
+    char: 'd',
+    description: 'database of the collection [default: default_database, else the only one with that name]',
+    helpValue: 'NAME',
+  }),
+  tenant: Flags.string({
+    description: 'tenant of the collection [default: default_tenant, else the only one with that name]',
+    helpValue: 'NAME',
+  }),
+}
+
+/** `-c`, `-d` and `--tenant`: one collection. */
+export const collectionFlags = {
+  collection: Flags.string({
+    char: 'c',
+    description: 'name of the collection [default: asks in a terminal]',
+    helpValue: 'NAME',
+  }),
+  ...placeFlags,
+}
+
+/** A flag that may be repeated and takes comma lists as well: `-s a,b -s c`. */
+export const nameList = Flags.custom<string[]>({
+  delimiter: ',',
+  helpValue: 'NAME,...',
+  multiple: true,
+})

@@ -1,0 +1,44 @@
+/** Reports how much of the work is done, in the work's own unit. */
+export type Progress = (done: number, total: number) => void
+
+/** Work shorter than this shows nothing, and does not pay for loading listr2. */
+const PATIENCE_MS = 400
+
+/**
+ * Runs reading work under one listr2 line on stderr with the share that is done.
+ *
+ * Nothing is shown off a terminal (a log wants results, not a spinner), with `quiet`, or when the work is quick.
+ */
+export async function withProgress<T>(
+  title: string,
+  work: (progress: Progress) => Promise<T>,
+  {quiet, signal}: {quiet: boolean; signal: AbortSignal},
+): Promise<T> {
+  let show: Progress = () => {}
+  const running = work((done, total) => show(done, total))
+  if (quiet || !process.stderr.isTTY) return running
+  const isQuick = await Promise.race([
+    running.then(
+      () => true,
+      () => true,
+    ),
+    new Promise<false>((resolve) => {
+      setTimeout(() => resolve(false), PATIENCE_MS).unref()
+    }),
+  ])
+  if (isQuick || signal.aborted) return running
+  const {createTasks} = await import('./tasks.js')
+  await createTasks([
+    {
+      async task(_, line) {
+        show = (done, total) => {
+          line.title = `${title} ${Math.floor((100 * done) / Math.max(total, 1))} %`
+        }
+
+        await running
+      },
+      title,
+    },
+  ]).run()
+  return running
+}

@@ -1,0 +1,28 @@
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
+
+/** `1.1MiB`, as the Python tool prints sizes: one digit after the point, powers of 1024. */
+export function formatBytes(bytes: number): string {
+  let value = bytes
+  let unit = 0
+  while (value >= 1024 && unit < UNITS.length - 1) {
+    value /= 1024
+    unit += 1
+  }
+
+  return `${value.toFixed(1)}${UNITS[unit]}`
+}
+
+/** `10,000`; by hand, because loading the locales of `Intl` takes longer than most commands. */
+export function formatCount(count: number): string {
+  return String(count).replaceAll(/\B(?=(\d{3})+$)/g, ',')
+}
+
+/** `33.33%` of a percentage from 0 to 100. */
+export function formatPercent(percent: number): string {
+  return `${percent.toFixed(2)}%`
+}
+
+/** `yes` or `no`. */
+export function formatBoolean(value: boolean): string {
+  return value ? 'yes' : 'no'
+}

@@ -1,0 +1,46 @@
+import {ChopsCommand, nameList, persistDirArg} from '@chops/core/command'
+import * as Flags from '@oclif/core/flags'
+import {resolve} from 'node:path'
+
+import {databaseInfoTables} from '../../render/database-info.js'
+import {type DatabaseInfo, describeDatabase} from '../../services/database-info.js'
+import {redact} from '../../services/redact.js'
+
+export default class DbInfo extends ChopsCommand {
+  static override args = {persistDir: persistDirArg}
+
+  static override description = `Shows what is in a persist directory: its generation, sizes and leftovers, and for each collection of every tenant and database its records, its part of the log, and the exact state of its index.
+
+Nothing is changed, not even a timestamp, so it works on a read-only mount and beside a running Chroma.`
+
+  static override examples = [
+    {command: '<%= config.bin %> <%= command.id %> ./chroma', description: 'Describe a directory:'},
+    {
+      command: '<%= config.bin %> <%= command.id %> ./chroma --privacy-mode',
+      description: 'Describe it without paths, names and metadata, to share the output:',
+    },
+    {
+      command: '<%= config.bin %> <%= command.id %> ./chroma --skip-collection-names big,bigger --json',
+      description: 'Leave two collections out and print JSON:',
+    },
+  ]
+
+  static override flags = {
+    'privacy-mode': Flags.boolean({char: 'p', description: 'show no path, no name and no metadata'}),
+    'skip-collection-names': nameList({char: 's', description: 'collections to leave out'}),
+  }
+
+  static override summary = 'Show sizes, collections and the exact state of every index.'
+
+  override async run(): Promise<DatabaseInfo> {
+    const {args, flags} = await this.parse(DbInfo)
+    if (flags['privacy-mode']) this.hideFromMessages(resolve(args.persistDir), args.persistDir)
+    const dir = await this.open(args.persistDir)
+    const found = await this.withProgress('Reading the indexes', (onProgress) =>
+      describeDatabase(dir, {onProgress, signal: this.signal, skip: flags['skip-collection-names'] ?? []}),
+    )
+    const info = flags['privacy-mode'] ? redact(found) : found
+    await this.table(...databaseInfoTables(info))
+    return info
+  }
+}
