@@ -24,15 +24,21 @@ export async function chops(args: string[], {env = {}, input}: CliOptions = {}):
   })
   child.stdin?.end(input)
   const [stdout, stderr] = await Promise.all([textOf(child.stdout), textOf(child.stderr)])
-  const {code, signal} = await new Promise<{code: null | number; signal: NodeJS.Signals | null}>((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) resolve({code: child.exitCode, signal: child.signalCode})
-    child.once('close', (code, signal) => resolve({code, signal}))
-  })
+  const {code, signal} = await new Promise<{code: null | number; signal: NodeJS.Signals | null}>(
+    (resolve) => {
+      if (child.exitCode !== null || child.signalCode !== null)
+        resolve({code: child.exitCode, signal: child.signalCode})
+      child.once('close', (code, signal) => resolve({code, signal}))
+    },
+  )
   return {code, signal, stderr, stdout}
 }
 
 /** Runs `chops ... --json` and returns the one document on stdout with the exit code. */
-export async function chopsJson<T>(args: string[], options: CliOptions = {}): Promise<{code: null | number; json: T}> {
+export async function chopsJson<T>(
+  args: string[],
+  options: CliOptions = {},
+): Promise<{code: null | number; json: T}> {
   const {code, stdout} = await chops([...args, '--json'], options)
   return {code, json: JSON.parse(stdout) as T}
 }

@@ -8,7 +8,8 @@ import type {HnswFile, HnswProblem} from './problems.js'
 /**
  * Everything that is wrong with the four files of a segment folder; none means that hnswlib can load them.
  * A file whose absence, size or header forbids to read it is reported for that alone.
- * `cosine` says that the index normalises its vectors, which the files do not tell. `onProgress` counts bytes of all files.
+ * `cosine` says that the index normalises its vectors, which the files do not tell. `onProgress` counts bytes
+ * of `data_level0.bin`, which are nearly all there are.
  * Memory: 16 bytes for each element in a cosine index, 12 in others.
  *
  * @throws ChopsError `damaged` when a file changes while it is read or the memory does not suffice

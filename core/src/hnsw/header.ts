@@ -10,7 +10,7 @@ export {encodeHeader, type HnswHeader} from './header-layout.js'
  */
 export const HIGHEST_LEVEL = 64
 
-/** Rows have to fit in memory one at a time; SQLite, which holds every vector first, stops far below as well. */
+/** Rows have to fit in memory one at a time, and no embedding comes near this. */
 const LARGEST_DIMENSION = 2 ** 24
 
 /** Link counts are stored in 16 bits. */

@@ -10,8 +10,8 @@ const MAX_U32 = 0xff_ff_ff_ff
 const PROGRESS_ENTRIES = 10_000
 
 /**
- * Writes a new `index_metadata.pickle` and syncs it to the disk (the folder is left to the caller). The file must not
- * exist yet: an index is built in a new folder.
+ * Writes a new `index_metadata.pickle`. It must not exist yet: an index is built in a new folder, whose files the caller
+ * syncs to the disk together when all are there.
  *
  * - `PersistentData`, protocol 5: the object that the Python engine up to 0.6.3 loads, with the attributes all its
  *   versions share. 0.5.5 also counts updates and invalid operations since the last write of the file; it takes 0 for
@@ -36,7 +36,6 @@ export async function writeIndexMetadata(
     const writer = new PickleWriter(handle)
     await (form === 'dict' ? writeDict : writePersistentData)(writer, metadata, options)
     await writer.flush()
-    await handle.sync()
   } finally {
     await handle.close()
   }

@@ -56,7 +56,7 @@ export interface IndexMetadataContent extends Counters {
 }
 
 /** The whole file. */
-export interface IndexMetadata extends IndexMetadataContent, Found {
+export interface IndexMetadata extends Found, IndexMetadataContent {
   /** How label_to_id compares with id_to_label. */
   labelToId: {
     entries: number
@@ -175,6 +175,9 @@ export function indexMetadataProblems(metadata: IndexMetadata): IndexMetadataPro
 const COUNTERS = ['dimensionality', 'total_elements_added', 'max_seq_id'] as const
 const MAPS = ['id_to_label', 'label_to_id', 'id_to_seq_id'] as const
 
+/** V8 makes no larger Map. */
+const MAX_IDS = 2 ** 24 - 1
+
 function isOneOf<Name extends string>(names: readonly Name[], name: string): name is Name {
   return (names as readonly string[]).includes(name)
 }
@@ -214,8 +217,14 @@ function collectIds(values: Values): Collector<Ids> {
   const idToLabel = new Map<string, number>()
   const idToSeqId = new Map<string, number>()
   const labelToId = {entries: 0, matching: 0}
-  const early: (readonly [label: number, id: string])[] = []
+  const early = {ids: [] as string[], labels: [] as number[]}
   let idEntries = 0
+  const set = (map: Map<string, number>, id: PickleScalar, value: number) => {
+    if (map.size === MAX_IDS)
+      throw values.failure(`holds more than ${MAX_IDS} ids, the most that chops can work on`)
+    map.set(values.keptText('an id', id), value)
+  }
+
   const compare = (label: number, id: string) => {
     labelToId.entries += 1
     if (idToLabel.get(id) === label) labelToId.matching += 1
@@ -224,22 +233,23 @@ function collectIds(values: Values): Collector<Ids> {
   return {
     entries: {
       id_to_label(id, label) {
-        idToLabel.set(values.keptText('an id', id), values.number('a label', label))
+        set(idToLabel, id, values.number('a label', label))
         idEntries += 1
       },
       id_to_seq_id(id, seqId) {
-        idToSeqId.set(values.keptText('an id', id), values.number('a seq id', seqId))
+        set(idToSeqId, id, values.number('a seq id', seqId))
       },
       label_to_id(key, value) {
         const label = values.number('a label', key)
         const id = values.keptText('an id', value)
         // Every engine writes id_to_label first, but a dict has no order that a tool would have to keep.
-        if (idToLabel.size === 0) early.push([label, id])
-        else compare(label, id)
+        if (idToLabel.size > 0) return compare(label, id)
+        early.labels.push(label)
+        early.ids.push(id)
       },
     },
     result() {
-      for (const [label, id] of early) compare(label, id)
+      for (const [index, id] of early.ids.entries()) compare(early.labels[index] ?? 0, id)
       return {idToLabel, idToSeqId, labelToId, repeatedIds: idEntries - idToLabel.size}
     },
   }

@@ -15,7 +15,7 @@ export class LabelSet {
   private bitmap: Uint8Array | undefined
   private isFixed = false
 
-  /** Adds a label: an integer from 0 to 2^53 - 1, at most once. */
+  /** Adds a label: an integer from 0 to 2^53 - 1. */
   add(label: number): void {
     if (this.isFixed) throw new Error('a LabelSet cannot grow after its first lookup')
     if (this.count === this.numbers.length) {
@@ -47,7 +47,7 @@ export class LabelSet {
     this.isFixed = true
     const used = this.numbers.subarray(0, this.count)
     if (this.max >= BITS_PER_LABEL * this.count) {
-      this.numbers = used.slice().sort()
+      this.numbers = used.toSorted()
       return
     }
 

@@ -1,6 +1,6 @@
 import {allocate, openIndexFile, type ScanOptions} from './files.js'
 import type {HnswHeader} from './header-layout.js'
-import {type HnswProblem, Tally} from './problems.js'
+import {counted, type HnswProblem, Tally} from './problems.js'
 
 const FILE = 'length.bin'
 
@@ -47,6 +47,7 @@ export function normProblems(norms: Float32Array): HnswProblem[] {
   return impossible.problems(
     'H16',
     FILE,
-    (count, id, norm) => `has ${count} norms that no vector can have: first ${norm} for element ${id}`,
+    (count, id, norm) =>
+      `has ${counted(count, 'norm')} that no vector can have: first ${norm} for element ${id}`,
   )
 }

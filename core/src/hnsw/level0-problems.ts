@@ -2,7 +2,7 @@ import {allocate, openIndexFile, type ScanOptions} from './files.js'
 import type {HnswHeader} from './header-layout.js'
 import {level0Chunks} from './level0.js'
 import {LinkRules} from './link-rules.js'
-import {type HnswProblem, Tally} from './problems.js'
+import {counted, type HnswProblem, Tally} from './problems.js'
 
 const FILE = 'data_level0.bin'
 
@@ -39,7 +39,7 @@ function duplicateLabels(labels: Float64Array): HnswProblem[] {
   return duplicates.problems(
     'H12',
     FILE,
-    (count, _, label) => `has ${count} elements with the label of another: first label ${label}`,
+    (count, _, label) => `has ${counted(count, 'element')} with the label of another: first label ${label}`,
   )
 }
 
@@ -85,13 +85,14 @@ export async function level0Problems(
     ...notFinite.problems(
       'H16',
       FILE,
-      (count, id, label) => `has ${count} vectors with NaN or infinity: first element ${id} (label ${label})`,
+      (count, id, label) =>
+        `has ${counted(count, 'vector')} with NaN or infinity: first element ${id} (label ${label})`,
     ),
     ...notNormalised.problems(
       'H16',
       FILE,
       (count, id, length) =>
-        `has ${count} vectors that are not normalised in a cosine index: first element ${id} with length ${length}`,
+        `has ${counted(count, 'vector')} of another length than 1 in a cosine index: first element ${id} with ${length}`,
     ),
   ]
 }

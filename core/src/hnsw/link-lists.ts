@@ -96,9 +96,9 @@ export async function walkLinkLists(
       return window.fill(words)
     }
 
-    for (let id = 0; id < curElementCount; id++) {
-      const start = window.offset
-      const broken = (what: string) => ({broken: problem(`${what} (element ${id}, byte ${start})`)})
+    let id = 0
+    const broken = (what: string) => ({broken: problem(`${what} (element ${id}, byte ${window.offset})`)})
+    for (; id < curElementCount; id++) {
       if (!window.has(1) && !(await available(1))) return broken('ends before the record of its last element')
       const bytes = window.words[window.at] as number
       if (bytes % listBytes !== 0)

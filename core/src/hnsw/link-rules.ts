@@ -1,5 +1,5 @@
 import {allocate} from './files.js'
-import {type HnswFile, type HnswProblem, Tally} from './problems.js'
+import {counted, type HnswFile, type HnswProblem, Tally} from './problems.js'
 
 /**
  * The rules every list of links has to keep (H10): no more links than the list has room for, each to another
@@ -55,29 +55,30 @@ export class LinkRules {
         'H10',
         file,
         (count, id, links) =>
-          `has ${count} lists with more links than fit: first element ${id} with ${links}`,
+          `has ${counted(count, 'list')} with more links than fit: first element ${id} with ${links}`,
       ),
       ...this.outOfRange.problems(
         'H10',
         file,
         (count, id, target) =>
-          `has ${count} links out of the index of ${elements} elements: first from element ${id} to ${target}`,
+          `has ${counted(count, 'link')} out of the index of ${elements} elements: first from element ${id} to ${target}`,
       ),
       ...this.toSelf.problems(
         'H10',
         file,
-        (count, id) => `has ${count} links from an element to itself: first element ${id}`,
+        (count, id) => `has ${counted(count, 'link')} from an element to itself: first element ${id}`,
       ),
       ...this.duplicate.problems(
         'H10',
         file,
-        (count, id, target) => `has ${count} links twice in one list: first from element ${id} to ${target}`,
+        (count, id, target) =>
+          `has ${counted(count, 'link')} twice in one list: first from element ${id} to ${target}`,
       ),
       ...this.tooHigh.problems(
         'H10',
         file,
         (count, id, target) =>
-          `has ${count} links to an element that does not reach their level: first from element ${id} to ${target}`,
+          `has ${counted(count, 'link')} above the level of the target: first from element ${id} to ${target}`,
       ),
     ]
   }

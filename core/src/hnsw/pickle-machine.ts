@@ -95,11 +95,15 @@ export class PickleMachine {
     }
   }
 
-  /** BINPUT and LONG_BINPUT name the number; picklers count it up from 0, as MEMOIZE does by itself. */
+  /**
+   * Memoizes what was pushed last, once. BINPUT and LONG_BINPUT name the number; picklers count it up from 0, as MEMOIZE
+   * does by itself.
+   */
   memoize(number = this.memo.length): void {
     if (this.last === NOTHING || number !== this.memo.length)
       throw this.failure('counts its memo out of order')
     this.memo.push(this.last)
+    this.last = NOTHING
   }
 
   /** Dicts cannot be referred to, so none can hold itself, and nothing can grow by reference. */
@@ -118,33 +122,50 @@ export class PickleMachine {
   /** The opcodes that have no argument and build something. */
   build(opcode: Opcode): void {
     switch (opcode) {
-      case Opcode.SETITEMS:
+      case Opcode.SETITEMS: {
         return this.setItems()
-      case Opcode.SETITEM:
+      }
+
+      case Opcode.SETITEM: {
         return this.setItem()
-      case Opcode.MARK:
+      }
+
+      case Opcode.MARK: {
         return this.mark()
-      case Opcode.EMPTY_DICT:
+      }
+
+      case Opcode.EMPTY_DICT: {
         return this.openDict()
+      }
+
       case Opcode.STACK_GLOBAL: {
         const {module, name} = this.className
         if (this.stack[0] !== module || this.stack[1] !== name) throw this.otherClass(opcode)
         return this.replace([module, name], CLASS, opcode)
       }
 
-      case Opcode.EMPTY_TUPLE:
+      case Opcode.EMPTY_TUPLE: {
         return this.replace([CLASS], CLASS_AND_ARGUMENTS, opcode)
-      case Opcode.NEWOBJ:
+      }
+
+      case Opcode.NEWOBJ: {
         return this.replace([CLASS_AND_ARGUMENTS], OBJECT, opcode)
-      case Opcode.BUILD:
+      }
+
+      case Opcode.BUILD: {
         return this.replace([OBJECT, ROOT], BUILT, opcode)
-      case Opcode.STOP:
+      }
+
+      case Opcode.STOP: {
         if (this.stack.length !== 1 || (this.stack[0] !== ROOT && this.stack[0] !== BUILT))
           throw this.misplaced(opcode)
         this.stopped = true
         return
-      default:
+      }
+
+      default: {
         throw this.misplaced(opcode)
+      }
     }
   }
 

@@ -1,6 +1,7 @@
 import type {FileHandle} from 'node:fs/promises'
 import {Opcode} from './pickle-opcodes.js'
 
+const FIRST_BYTES = 1 << 12
 const CHUNK_BYTES = 1 << 20
 
 /** What pickle and serde_pickle put before one SETITEMS, so that an unpickler's stack stays small. */
@@ -11,7 +12,7 @@ const BATCH_ENTRIES = 1000
  * an entry when it is full.
  */
 export class PickleWriter {
-  private buffer = Buffer.allocUnsafe(CHUNK_BYTES)
+  private buffer = Buffer.allocUnsafe(FIRST_BYTES)
   private used = 0
 
   constructor(private readonly handle: FileHandle) {}

@@ -164,8 +164,9 @@ class PickleScanner {
   private variableBytes(opcode: Opcode): number {
     switch (opcode) {
       case Opcode.LONG1:
-      case Opcode.SHORT_BINUNICODE:
+      case Opcode.SHORT_BINUNICODE: {
         return this.buffer[this.position + 1] ?? 0
+      }
 
       case Opcode.BINUNICODE: {
         const length = this.buffer.readUInt32LE(this.position + 1)
@@ -174,10 +175,13 @@ class PickleScanner {
         return length
       }
 
-      case Opcode.GLOBAL:
+      case Opcode.GLOBAL: {
         return Math.min(this.classLines.length, this.size - this.offset - 1)
-      default:
+      }
+
+      default: {
         return 0
+      }
     }
   }
 
@@ -186,43 +190,76 @@ class PickleScanner {
     const {buffer, machine} = this
     switch (opcode) {
       case Opcode.BINUNICODE:
-      case Opcode.SHORT_BINUNICODE:
+      case Opcode.SHORT_BINUNICODE: {
         return machine.push(this.text(start, end))
-      case Opcode.MEMOIZE:
+      }
+
+      case Opcode.MEMOIZE: {
         return machine.memoize()
-      case Opcode.BINPUT:
+      }
+
+      case Opcode.BINPUT: {
         return machine.memoize(buffer[start - 1])
-      case Opcode.LONG_BINPUT:
+      }
+
+      case Opcode.LONG_BINPUT: {
         return machine.memoize(buffer.readUInt32LE(start - 4))
-      case Opcode.BINGET:
+      }
+
+      case Opcode.BINGET: {
         return machine.recall(buffer[start - 1] ?? 0)
-      case Opcode.LONG_BINGET:
+      }
+
+      case Opcode.LONG_BINGET: {
         return machine.recall(buffer.readUInt32LE(start - 4))
-      case Opcode.BININT:
+      }
+
+      case Opcode.BININT: {
         return machine.push(buffer.readInt32LE(start - 4))
-      case Opcode.BININT1:
+      }
+
+      case Opcode.BININT1: {
         return machine.push(buffer[start - 1] ?? 0)
-      case Opcode.BININT2:
+      }
+
+      case Opcode.BININT2: {
         return machine.push(buffer.readUInt16LE(start - 2))
-      case Opcode.LONG1:
+      }
+
+      case Opcode.LONG1: {
         return machine.push(this.long(start, end))
-      case Opcode.BINFLOAT:
+      }
+
+      case Opcode.BINFLOAT: {
         return machine.push(buffer.readDoubleBE(start - 8))
-      case Opcode.NONE:
+      }
+
+      case Opcode.NONE: {
         return machine.push(null)
-      case Opcode.NEWTRUE:
+      }
+
+      case Opcode.NEWTRUE: {
         return machine.push(true)
-      case Opcode.NEWFALSE:
+      }
+
+      case Opcode.NEWFALSE: {
         return machine.push(false)
-      case Opcode.FRAME:
+      }
+
+      case Opcode.FRAME: {
         return this.openFrame(Number(buffer.readBigUInt64LE(start - 8)), this.base + start)
-      case Opcode.GLOBAL:
+      }
+
+      case Opcode.GLOBAL: {
         if (buffer.compare(this.classLines, 0, end - start, start, end) !== 0)
           throw machine.otherClass(opcode)
         if (end - start < this.classLines.length) throw this.truncated()
         return machine.pushClass()
-      default:
+      }
+
+      default: {
         return machine.build(opcode)
+      }
     }
   }
 

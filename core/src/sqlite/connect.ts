@@ -42,7 +42,7 @@ export function chooseDriver(requested?: DriverName): DriverName {
   const name = requested ?? (process.env['CHOPS_SQLITE'] || undefined)
   if (name === undefined) return nodeSqliteSupport() === 'full' ? 'node:sqlite' : 'sqlite3'
   if (!isDriver(name)) {
-    throw usage(`CHOPS_SQLITE is "${name}", which is no driver`, {
+    throw usage(`CHOPS_SQLITE is "${name}", which is no driver.`, {
       next: 'Set it to "node:sqlite" or "sqlite3", or unset it.',
     })
   }

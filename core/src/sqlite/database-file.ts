@@ -1,5 +1,4 @@
 import {openSync, readSync, realpathSync, statSync, type BigIntStats} from 'node:fs'
-import {basename} from 'node:path'
 
 import {damaged, notFound, type ChopsError} from '../errors.js'
 import {closeBesideConnections} from './posix-locks.js'
@@ -27,10 +26,9 @@ export interface DatabaseFile {
 
 function systemError(error: unknown, file: string): unknown {
   const {code, errno, message} = error as NodeJS.ErrnoException
-  const name = basename(file)
   if (errno === undefined) return error
   if (code === 'ENOENT' || code === 'ENOTDIR') {
-    return notFound(`${name} does not exist`, {
+    return notFound(`${file} does not exist.`, {
       cause: error,
       file,
       next: 'Give the persist directory of Chroma, the folder that holds chroma.sqlite3.',
@@ -38,14 +36,14 @@ function systemError(error: unknown, file: string): unknown {
   }
 
   if (code === 'EACCES' || code === 'EPERM') {
-    return damaged(`${name} cannot be read: permission denied`, {
+    return damaged(`${file} cannot be read: permission denied.`, {
       cause: error,
       file,
       next: 'Run the command as the user that Chroma runs as, or check the permissions of the file and its folder.',
     })
   }
 
-  return damaged(`${name} cannot be read: ${message}`, {
+  return damaged(`${file} cannot be read: ${message}.`, {
     cause: error,
     file,
     next: 'Look for disk errors in the system log.',
@@ -53,7 +51,7 @@ function systemError(error: unknown, file: string): unknown {
 }
 
 function notADatabase(file: string, reason: string): ChopsError {
-  return damaged(`${basename(file)} is not an SQLite database: ${reason}`, {
+  return damaged(`${file} is not an SQLite database: ${reason}.`, {
     file,
     next: 'Restore it from a backup.',
   })
@@ -63,7 +61,7 @@ function notADatabase(file: string, reason: string): ChopsError {
 function sidecar(path: string, file: string): BigIntStats | undefined {
   const stats = statSync(path, {bigint: true, throwIfNoEntry: false})
   // Opening a pipe would wait for ever.
-  if (stats && !stats.isFile()) throw damaged(`${basename(path)} is not a regular file`, {file})
+  if (stats && !stats.isFile()) throw damaged(`${path} is not a regular file.`, {file})
   return stats && stats.size > 0n ? stats : undefined
 }
 

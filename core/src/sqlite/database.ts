@@ -78,7 +78,7 @@ export async function* keysetPages<T extends object>(db: Database, query: Keyset
     if (typeof reached !== 'number')
       throw new TypeError(`the column ${name} of ${from} is not an integer key`)
     if (after !== undefined && reached <= after) {
-      throw damaged(`The keys of ${from} are out of order`, {
+      throw damaged(`The keys of ${from} are out of order.`, {
         file: db.file,
         next: 'Run "chops db check" to see what is damaged, or restore the file from a backup.',
       })

@@ -1,5 +1,3 @@
-import {basename} from 'node:path'
-
 import {ChopsError, damaged, inUse, usage} from '../errors.js'
 
 /** Primary result codes, https://www.sqlite.org/rescode.html; the low byte of an extended code. */
@@ -22,6 +20,11 @@ const SQLITE_READONLY_ROLLBACK = 776
 const CHECK = 'Run "chops db check" to see what is damaged, or restore the file from a backup.'
 const PERMISSIONS =
   'Check the owner and the permissions of the file and its folder, and whether the disk is mounted read-only.'
+
+/** Plain SQLITE_ERRORs that speak of the file, not of the statement. */
+const MISSING = /^no such (column|table): (?:main\.)?(.+)$/
+const UNREADABLE =
+  /^(?:invalid fts5 file format|no such module|unsupported file format|vtable constructor failed)/
 
 interface SqliteFailure {
   code: number
@@ -58,14 +61,13 @@ export function sqliteError(error: unknown, file: string): unknown {
   const failure = failureOf(error)
   if (!failure) return error
   const {code, message} = failure
-  const name = basename(file)
   const details = {cause: error, file}
 
   switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_PROTOCOL: {
-      return inUse(`${name} is locked by another process`, {
+      return inUse(`${file} is locked by another process.`, {
         ...details,
         next: 'Stop Chroma, or wait until it is idle, then run the command again.',
       })
@@ -73,35 +75,40 @@ export function sqliteError(error: unknown, file: string): unknown {
 
     case SQLITE_CANTOPEN:
     case SQLITE_PERM: {
-      return damaged(`${name} cannot be opened: ${message}`, {...details, next: PERMISSIONS})
+      return damaged(`${file} or its journal cannot be opened: ${message}.`, {...details, next: PERMISSIONS})
     }
 
     case SQLITE_CORRUPT: {
-      return damaged(`${name} is damaged: ${message}`, {...details, next: CHECK})
+      return damaged(`${file} is damaged: ${message}.`, {...details, next: CHECK})
     }
 
     case SQLITE_ERROR: {
-      const [, kind, missing] = /^no such (column|table): (.+)$/.exec(message) ?? []
-      if (kind === undefined) return error
-      return damaged(`The ${kind} ${missing} is missing from ${name}`, {...details, next: CHECK})
+      const [, kind, missing] = MISSING.exec(message) ?? []
+      if (kind !== undefined) {
+        return damaged(`The ${kind} ${missing} is missing from ${file}.`, {...details, next: CHECK})
+      }
+
+      return UNREADABLE.test(message)
+        ? damaged(`${file} is damaged: ${message}.`, {...details, next: CHECK})
+        : error
     }
 
     case SQLITE_FULL: {
-      return damaged(`There is no room left to write ${name}: ${message}`, {
+      return damaged(`There is no room left to write ${file}: ${message}.`, {
         ...details,
         next: 'Make room on its disk and in the folder for temporary files (SQLITE_TMPDIR), then run the command again.',
       })
     }
 
     case SQLITE_IOERR: {
-      return damaged(`${name} cannot be read or written: ${message}`, {
+      return damaged(`${file} cannot be read or written: ${message}.`, {
         ...details,
         next: 'Look for disk errors in the system log and copy the directory to another disk.',
       })
     }
 
     case SQLITE_NOTADB: {
-      return damaged(`${name} is not an SQLite database, or is encrypted`, {
+      return damaged(`${file} is not an SQLite database, or is encrypted.`, {
         ...details,
         next: 'Restore it from a backup.',
       })
@@ -109,13 +116,13 @@ export function sqliteError(error: unknown, file: string): unknown {
 
     case SQLITE_READONLY: {
       if (code === SQLITE_READONLY_ROLLBACK) {
-        return damaged(`A process was killed while it was writing ${name}`, {
+        return damaged(`A process was killed while it was writing ${file}.`, {
           ...details,
           next: 'Run the command again: it will read the state before that write.',
         })
       }
 
-      return damaged(`${name} cannot be written: ${message}`, {...details, next: PERMISSIONS})
+      return damaged(`${file} cannot be written: ${message}.`, {...details, next: PERMISSIONS})
     }
 
     case SQLITE_TOOBIG: {
@@ -130,7 +137,7 @@ export function sqliteError(error: unknown, file: string): unknown {
 
 /** An INTEGER of a result that a JavaScript number cannot hold exactly. */
 export function integerTooLarge(file: string, cause?: unknown): ChopsError {
-  return damaged(`${basename(file)} holds an integer beyond 2^53 where Chroma never writes one`, {
+  return damaged(`${file} holds an integer beyond 2^53 where Chroma never writes one.`, {
     cause,
     file,
     next: CHECK,
@@ -139,7 +146,7 @@ export function integerTooLarge(file: string, cause?: unknown): ChopsError {
 
 /** A TEXT or BLOB that is longer than a JavaScript string can be. */
 export function valueTooLong(file: string, cause?: unknown): ChopsError {
-  return damaged(`${basename(file)} holds a value of more than 512 MB, which Chroma never writes`, {
+  return damaged(`${file} holds a value of more than 512 MB, which Chroma never writes.`, {
     cause,
     file,
     next: CHECK,

@@ -35,11 +35,11 @@ function load(): Module | undefined {
   }
 }
 
-/**
- * How far `node:sqlite` of this Node can be used: `none` before 22.15, which has no URI file names;
- * `cuts text` where it reads TEXT only up to the first NUL character (every 22.x tried), `full` otherwise.
- */
-export function nodeSqliteSupport(): 'cuts text' | 'full' | 'none' {
+type Support = 'cuts text' | 'full' | 'none'
+
+let support: Support | undefined
+
+function probe(): Support {
   const sqlite = load()
   if (!sqlite) return 'none'
   let db: DatabaseSync
@@ -55,12 +55,21 @@ export function nodeSqliteSupport(): 'cuts text' | 'full' | 'none' {
   return text === 'a\0b' ? 'full' : 'cuts text'
 }
 
+/**
+ * How far `node:sqlite` of this Node can be used: `none` before 22.15, which has no URI file names;
+ * `cuts text` where it reads TEXT only up to the first NUL character (every 22.x tried), `full` otherwise.
+ */
+export function nodeSqliteSupport(): Support {
+  support ??= probe()
+  return support
+}
+
 /** Opens a connection with the SQLite built into Node. */
 export function openNodeSqlite(connection: Connection): Database {
   const sqlite = load()
   if (!sqlite || nodeSqliteSupport() === 'none') {
     throw driverMissing(
-      `Node ${process.versions.node} has no usable node:sqlite`,
+      `Node ${process.versions.node} has no usable node:sqlite.`,
       'Use Node 24 or newer, or unset CHOPS_SQLITE.',
     )
   }

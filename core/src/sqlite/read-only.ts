@@ -1,4 +1,3 @@
-import {basename} from 'node:path'
 import {setTimeout} from 'node:timers/promises'
 
 import type {DatabaseFile} from './database-file.js'
@@ -91,7 +90,7 @@ export async function openReadOnly(
     await setTimeout(RETRY_MS)
   }
 
-  throw inUse(`Another process keeps writing to ${basename(file)}`, {
+  throw inUse(`Another process keeps writing to ${file}.`, {
     file,
     next: 'Stop Chroma, then run the command again.',
   })

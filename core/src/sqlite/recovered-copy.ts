@@ -1,9 +1,9 @@
-import {createReadStream, createWriteStream, openSync, rmSync} from 'node:fs'
-import {mkdtemp, rm, statfs} from 'node:fs/promises'
+import {openSync, read, rmSync} from 'node:fs'
+import {mkdtemp, open, rm, statfs} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {basename, join} from 'node:path'
-import {pipeline} from 'node:stream/promises'
 import {setTimeout} from 'node:timers/promises'
+import {promisify} from 'node:util'
 
 import {damaged} from '../errors.js'
 import {inspectDatabaseFile} from './database-file.js'
@@ -27,6 +27,7 @@ export interface RecoveredCopy {
   remove: () => Promise<void>
 }
 
+const readDescriptor = promisify(read)
 const folders = new Set<string>()
 
 function removeFolders(): void {
@@ -54,7 +55,7 @@ function megabytes(bytes: bigint): string {
 function copyError(error: unknown, file: string): unknown {
   const {errno, message} = error as NodeJS.ErrnoException
   if (errno === undefined) return error
-  return damaged(`${basename(file)} cannot be copied to ${tmpdir()} to read it: ${message}`, {
+  return damaged(`${file} cannot be copied to ${tmpdir()} to read it: ${message}.`, {
     cause: error,
     file,
     next: 'Check the permissions of the files, or set TMPDIR to a folder that can be written.',
@@ -66,7 +67,7 @@ async function requireSpace(needed: bigint, file: string): Promise<void> {
   const free = bavail * bsize
   if (free >= needed) return
   throw damaged(
-    `${basename(file)} has unfinished writes, and the copy that it takes to read it (${megabytes(needed)}) ` +
+    `${file} has unfinished writes, and the copy that it takes to read it (${megabytes(needed)}) ` +
       `does not fit into ${tmpdir()}, where ${megabytes(free)} are free`,
     {file, next: 'Make room there, or set TMPDIR to a folder on a larger disk.'},
   )
@@ -75,32 +76,31 @@ async function requireSpace(needed: bigint, file: string): Promise<void> {
 async function copyFile(
   source: string,
   target: string,
-  size: bigint,
+  size: number,
   signal: AbortSignal | undefined,
   onBytes: (bytes: number) => void,
 ): Promise<void> {
-  const fd = openSync(source, 'r')
+  const buffer = Buffer.allocUnsafe(Math.min(size, CHUNK_BYTES))
+  // No stream and no FileHandle: both close the descriptor by themselves, and with it SQLite's locks.
+  const input = openSync(source, 'r')
   try {
-    await pipeline(
+    const output = await open(target, 'wx', 0o600)
+    try {
       // A file that grows meanwhile is not followed beyond the size that there is room for.
-      createReadStream(source, {
-        autoClose: false,
-        end: Number(size) - 1,
-        fd,
-        highWaterMark: CHUNK_BYTES,
-        start: 0,
-      }),
-      async function* (chunks: AsyncIterable<Buffer>) {
-        for await (const chunk of chunks) {
-          onBytes(chunk.length)
-          yield chunk
-        }
-      },
-      createWriteStream(target, {flags: 'wx', mode: 0o600}),
-      {...(signal && {signal})},
-    )
+      for (let position = 0; position < size;) {
+        signal?.throwIfAborted()
+        const length = Math.min(buffer.length, size - position)
+        const {bytesRead} = await readDescriptor(input, buffer, 0, length, position)
+        if (bytesRead === 0) return
+        await output.writeFile(buffer.subarray(0, bytesRead))
+        position += bytesRead
+        onBytes(bytesRead)
+      }
+    } finally {
+      await output.close()
+    }
   } finally {
-    closeBesideConnections(fd)
+    closeBesideConnections(input)
   }
 }
 
@@ -132,7 +132,7 @@ export async function copyForRecovery(
     const path = join(folder, basename(found.path))
     let done = 0
     for (const {size, suffix} of parts) {
-      await copyFile(found.path + suffix, path + suffix, size, signal, (bytes) => {
+      await copyFile(found.path + suffix, path + suffix, Number(size), signal, (bytes) => {
         done += bytes
         onProgress?.(done, Number(total))
       })

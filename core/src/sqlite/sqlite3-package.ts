@@ -17,7 +17,7 @@ async function load(): Promise<Module> {
     return sqlite3
   } catch (error) {
     throw driverMissing(
-      'The native module of the "sqlite3" package is not installed',
+      'The native module of the "sqlite3" package is not installed.',
       'Run "npm rebuild sqlite3" where chops is installed, or use Node 24 or newer, which brings SQLite itself.',
       error,
     )

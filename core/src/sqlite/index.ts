@@ -1,0 +1,1 @@
+export {type Database, keysetPages, type SqlValue, transaction} from './database.js'

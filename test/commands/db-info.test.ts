@@ -1,0 +1,117 @@
+import {openPersistDir} from '@chops/core/persist-dir'
+import {expect} from 'chai'
+import {readdirSync} from 'node:fs'
+
+import {type DatabaseInfo, describeDatabase} from '../../plugins/ops-db/src/services/database-info.js'
+import {chops, chopsJson} from '../support/cli.js'
+import {FIXTURES, unpackFixture} from '../support/fixtures.js'
+import {expectToMatchSchema} from '../support/schemas.js'
+import {fingerprint} from '../support/untouched.js'
+
+describe('db info', () => {
+  for (const name of FIXTURES) {
+    describe(`on ${name}`, () => {
+      const {expected, persistDir} = unpackFixture(name)
+      let info: DatabaseInfo
+
+      before(async () => {
+        const dir = await openPersistDir(persistDir)
+        info = await describeDatabase(dir)
+        await dir.close()
+      })
+
+      it('lists every collection of every tenant and database with the count its engine gives', () => {
+        const counts = (
+          collections: {count: number; database: string; id: string; name: string; tenant: string}[],
+        ) => collections.map((c) => `${c.tenant}/${c.database}/${c.name} ${c.id} ${c.count}`).sort()
+        const found = info.collections.map((collection) => ({...collection, count: collection.records}))
+        expect(counts(found)).to.deep.equal(counts(expected.collections))
+        expect(info.numberOfCollections).to.equal(expected.collections.length)
+      })
+
+      it('shows the metadata the user gave', () => {
+        for (const wanted of expected.collections) {
+          const found = info.collections.find((collection) => collection.id === wanted.id)
+          expect(found?.metadata, wanted.name).to.deep.equal(wanted.metadata)
+        }
+      })
+
+      it('accounts for every vector: those in the index and those in the log make up the records', () => {
+        for (const collection of info.collections) {
+          const index = collection.hnswSegment
+          expect(index?.hnswOrphanLabels, collection.name).to.equal(0)
+          expect(index?.hnswRawTotalActiveLabels, collection.name).to.equal(index?.hnswMetadataTotalLabels)
+          if (index?.walGap === 0)
+            expect(index.hnswMetadataTotalLabels, collection.name).to.equal(collection.records)
+        }
+      })
+
+      it('finds exactly the folders that no segment owns', () => {
+        const owned = new Set(info.collections.map((collection) => collection.hnswSegment?.segmentId))
+        const folders = readdirSync(persistDir, {withFileTypes: true}).filter((entry) => entry.isDirectory())
+        const orphans = folders.map((entry) => entry.name).filter((folder) => !owned.has(folder))
+        expect(info.orphanHnswDirectories.map((orphan) => orphan.id)).to.deep.equal(orphans.sort())
+      })
+
+      it('prints one JSON document that fits its schema, and changes nothing', async () => {
+        const before = fingerprint(persistDir)
+        const {code, json} = await chopsJson<DatabaseInfo>(['db', 'info', persistDir])
+        expect(code).to.equal(0)
+        expectToMatchSchema('db-info', json)
+        expect(json.collections).to.deep.equal(JSON.parse(JSON.stringify(info.collections)))
+        expect(fingerprint(persistDir)).to.deep.equal(before)
+      })
+    })
+  }
+
+  describe('fragmentation', () => {
+    it('is exact: a third of the churned collection was deleted before the last sync', async () => {
+      const {persistDir} = unpackFixture('chroma-0.6.3')
+      const dir = await openPersistDir(persistDir)
+      const info = await describeDatabase(dir)
+      await dir.close()
+      const churned = info.collections.find(
+        (collection) => collection.hnswSegment?.hnswRawAllocatedLabels === 300,
+      )
+      expect(churned?.hnswSegment?.fragmentationLevel).to.be.closeTo(100 / 3, 1e-9)
+    })
+  })
+
+  describe('in text', () => {
+    const {expected, persistDir} = unpackFixture('chroma-1.5.9')
+
+    it('starts with the generation and has every field of the contract', async () => {
+      const {stderr, stdout} = await chops(['db', 'info', persistDir])
+      expect(stderr).to.equal('')
+      expect(stdout.split('\n')[0]).to.equal(
+        'ChromaDB version: 1.5 (schema sysdb 10, metadb 6, embeddings_queue 2)',
+      )
+      const fields = [
+        'Chroma Version,Number of Collection,Persist Directory,Persist Directory Size,SystemDB size,Orphan HNSW Directories',
+        'ID,Name,Metadata,Dimension,Tenant,Database,Records,WAL Entries',
+        'Segment ID,Type,Scope,SysDB Max Seq ID',
+        'Path,HNSW Dir Size,HNSW Metadata Max Seq ID,HNSW Metadata Total Labels,WAL Gap',
+        'HNSW Raw Total Active Labels,HNSW Raw Allocated Labels,HNSW Orphan Labels,Fragmentation Level',
+      ].flatMap((line) => line.split(','))
+      for (const field of fields) expect(stdout).to.match(new RegExp(`│ ${field} +│`))
+    })
+
+    it('leaves out skipped collections, given as a comma list or repeated', async () => {
+      const {stdout} = await chops(['db', 'info', persistDir, '-s', 'churned,empty', '-s', 'defaults'])
+      expect(stdout).to.include("'wal_only' Collection Data")
+      expect(stdout).not.to.match(/'(churned|empty|defaults)' Collection Data/)
+    })
+
+    for (const output of [[], ['--json']]) {
+      it(`shows no path, name or metadata in privacy mode ${output.join('')}`, async () => {
+        const {stdout} = await chops(['db', 'info', persistDir, '--privacy-mode', ...output])
+        const names = expected.collections.flatMap(({database, name, tenant}) => [name, database, tenant])
+        // "empty" and "defaults" are words of their own; the others would give a collection away.
+        for (const secret of [persistDir, 'hnsw:', 'fixtures', ...names.filter((name) => name !== 'empty')]) {
+          expect(stdout).not.to.include(secret)
+        }
+        for (const {id} of expected.collections) expect(stdout).to.include(id)
+      })
+    }
+  })
+})

@@ -1,0 +1,200 @@
+import {expect} from 'chai'
+import {spawn, spawnSync} from 'node:child_process'
+import {randomBytes} from 'node:crypto'
+import {once} from 'node:events'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import {dirname, join} from 'node:path'
+import {fileURLToPath} from 'node:url'
+
+import {transaction} from '../../../core/src/sqlite/database.js'
+import {openDatabase} from '../../../core/src/sqlite/open.js'
+import {temporaryFolder, unpackFixture} from '../../support/fixtures.js'
+import {copyDatabase, describeDrivers, failure, killedWriter, snapshot} from './support.js'
+
+const fixture = join(unpackFixture('chroma-0.6.3').persistDir, 'chroma.sqlite3')
+const root = fileURLToPath(new URL('../../../', import.meta.url))
+const MODES = ['read', 'write'] as const
+
+describeDrivers('opening a database', (driver) => {
+  const script = `
+    import {openDatabase} from '${new URL('../../../core/src/sqlite/open.ts', import.meta.url).href}'
+    const [file, lock] = process.argv.slice(1)
+    const db = await openDatabase(file, {busyTimeout: 0, driver: '${driver}', mode: 'write'})
+    await db.exec('BEGIN ' + lock).then(() => console.log('locked'), (error) => console.log(error.kind))
+    process.stdin.resume()`
+  const command = ['--import', 'tsx', '--input-type=module', '-e', script]
+
+  for (const mode of MODES) {
+    describe(`to ${mode}`, () => {
+      it('sets the connection up for data that a stranger may have made', async () => {
+        const db = await openDatabase(copyDatabase(fixture, []), {busyTimeout: 123, driver, mode})
+        const settings = ['foreign_keys', 'trusted_schema', 'cell_size_check', 'mmap_size', 'busy_timeout']
+        const values = await Promise.all(
+          settings.map(async (name) => Object.values((await db.get(`PRAGMA ${name}`)) ?? {})[0] as unknown),
+        )
+        expect(values).to.deep.equal([0, 0, 1, 0, 123])
+        expect(db.driver).to.equal(driver)
+        expect(db.source).to.equal('direct')
+        await db.close()
+      })
+
+      it('takes any name, through a symbolic link too, and reports it as it was given', async () => {
+        const folder = join(temporaryFolder(), 'a b#c?mode=rwc%41+é')
+        mkdirSync(folder)
+        const real = join(folder, 'file:x?y.sqlite3')
+        copyFileSync(fixture, real)
+        const link = join(folder, 'link')
+        symlinkSync(real, link)
+        for (const file of [real, link]) {
+          const db = await openDatabase(file, {driver, mode})
+          expect(db.file).to.equal(file)
+          expect(await db.get('SELECT count(*) AS n FROM tenants'))
+            .to.have.property('n')
+            .greaterThan(0)
+          await db.close()
+        }
+
+        expect(readdirSync(folder)).to.have.members(['file:x?y.sqlite3', 'link'])
+      })
+
+      it('creates nothing where there is no file', async () => {
+        const folder = temporaryFolder()
+        const file = join(folder, 'chroma.sqlite3')
+        const error = await failure('not-found', () => openDatabase(file, {driver, mode}))
+        expect(error.message).to.equal('chroma.sqlite3 does not exist')
+        expect(error.file).to.equal(file)
+        expect(readdirSync(folder)).to.deep.equal([])
+      })
+
+      const wrong: [string, (file: string) => void, RegExp][] = [
+        ['noise', (file) => writeFileSync(file, randomBytes(8192)), /: its first 16 bytes are [0-9a-f]{32}$/],
+        ['an empty file', (file) => writeFileSync(file, ''), /: it is empty$/],
+        [
+          '99 bytes of a database',
+          (file) => writeFileSync(file, readFileSync(fixture).subarray(0, 99)),
+          /: it has only 99 bytes$/,
+        ],
+        ['a folder', (file) => mkdirSync(file), /: it is a folder$/],
+        ['a pipe', (file) => spawnSync('mkfifo', [file]), /: it is not a regular file$/],
+        [
+          'a header without sense',
+          (file) => writeFileSync(file, 'SQLite format 3\0'.padEnd(4096, 'x')),
+          /or is encrypted$/,
+        ],
+      ]
+      for (const [what, make, message] of wrong) {
+        it(`refuses ${what} and leaves it alone`, async () => {
+          const file = join(temporaryFolder(), 'chroma.sqlite3')
+          make(file)
+          const before = snapshotOf(file)
+          const error = await failure('damaged', () => openDatabase(file, {driver, mode}))
+          expect(error.message)
+            .to.match(/^chroma\.sqlite3 is not an SQLite database/)
+            .and.match(message)
+          expect(error.next).to.equal('Restore it from a backup.')
+          expect(snapshotOf(file)).to.deep.equal(before)
+        })
+      }
+
+      it('does not wait for a journal that is a pipe', async () => {
+        const file = copyDatabase(fixture, [])
+        spawnSync('mkfifo', [`${file}-journal`])
+        const error = await failure('damaged', () => openDatabase(file, {driver, mode}))
+        expect(error.message).to.equal('chroma.sqlite3-journal is not a regular file')
+      })
+
+      it('says that a file is damaged when pages of it are gone', async () => {
+        const file = copyDatabase(fixture, [])
+        truncateSync(file, 3 * 4096)
+        const error = await failure('damaged', async () => {
+          const db = await openDatabase(file, {driver, mode})
+          await db.all('SELECT * FROM embeddings').finally(() => db.close())
+        })
+        expect(error.message).to.include('chroma.sqlite3 is damaged: ')
+        expect(error.next).to.include('chops db check')
+      })
+
+      it('waits no longer than asked for another process that holds the lock', async () => {
+        const file = copyDatabase(fixture, [])
+        const other = spawn(process.execPath, [...command, file, 'EXCLUSIVE'], {cwd: root})
+        await once(other.stdout, 'data')
+        const start = performance.now()
+        const error = await failure('in-use', () => openDatabase(file, {busyTimeout: 100, driver, mode}))
+        expect(performance.now() - start).to.be.within(90, 1000)
+        expect(error.message).to.equal('chroma.sqlite3 is locked by another process')
+        other.kill('SIGKILL')
+        await once(other, 'close')
+        const db = await openDatabase(file, {driver, mode})
+        await db.close()
+      })
+    })
+  }
+
+  it('leaves the lock to a transaction of this process when the file is opened once more', async () => {
+    const file = copyDatabase(fixture, [])
+    const writer = await openDatabase(file, {driver, mode: 'write'})
+    await transaction(writer, 'IMMEDIATE', async () => {
+      const reader = await openDatabase(file, {driver, mode: 'read'})
+      await reader.close()
+      const {stdout} = spawnSync(process.execPath, [...command, file, 'IMMEDIATE'], {
+        cwd: root,
+        encoding: 'utf8',
+      })
+      expect(stdout.trim()).to.equal('in-use')
+    })
+    const descriptors = (): string[] => (existsSync('/proc/self/fd') ? readdirSync('/proc/self/fd') : [])
+    const before = descriptors().length
+    await writer.close()
+    // The database itself, and what was kept open beside it.
+    expect(descriptors().length).to.be.at.most(before)
+  })
+
+  it('writes to the tables of Chroma whose foreign keys lead nowhere', async () => {
+    const db = await openDatabase(copyDatabase(fixture, []), {driver, mode: 'write'})
+    const {changes} = await db.run('UPDATE segments SET collection = collection')
+    expect(changes).to.be.greaterThan(0)
+    await db.close()
+  })
+
+  it('can repair the shadow tables of the full-text index', async () => {
+    const db = await openDatabase(copyDatabase(fixture, []), {driver, mode: 'write'})
+    const {changes} = await db.run('UPDATE embedding_fulltext_search_content SET c0 = c0')
+    expect(changes).to.be.greaterThan(0)
+    await db.close()
+  })
+
+  it('rolls a hot journal back at once when it may write', async () => {
+    const file = await killedWriter(copyDatabase(fixture, []), driver)
+    const db = await openDatabase(file, {driver, mode: 'write'})
+    expect(db.source).to.equal('direct')
+    expect(readdirSync(dirname(file))).to.deep.equal(['chroma.sqlite3'])
+    expect(await db.all('SELECT DISTINCT state FROM item')).to.deep.equal([{state: 'old'}])
+    await db.close()
+  })
+
+  it('says that there is no room left, and keeps what was there', async () => {
+    const db = await openDatabase(copyDatabase(fixture, []), {driver, mode: 'write'})
+    await db.exec('PRAGMA max_page_count = 1')
+    const before = await db.get('SELECT count(*) AS n FROM migrations')
+    const error = await failure('damaged', () =>
+      transaction(db, 'IMMEDIATE', () => db.run('CREATE TABLE more AS SELECT * FROM embedding_metadata')),
+    )
+    expect(error.message).to.include('There is no room left to write chroma.sqlite3')
+    expect(await db.get('SELECT count(*) AS n FROM migrations')).to.deep.equal(before)
+    await db.close()
+  })
+
+  function snapshotOf(file: string): unknown {
+    return statSync(file).isFile() ? snapshot(dirname(file)) : readdirSync(dirname(file))
+  }
+})

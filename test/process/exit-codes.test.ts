@@ -1,0 +1,154 @@
+import {expect} from 'chai'
+import {truncateSync} from 'node:fs'
+import {join} from 'node:path'
+
+import {chops, chopsJson} from '../support/cli.js'
+import {temporaryFolder, unpackFixture} from '../support/fixtures.js'
+import {expectToMatchSchema} from '../support/schemas.js'
+import {withDatabase} from '../support/sql.js'
+
+/** A module that Node loads first: it replaces a function of `node:fs/promises`. */
+function preload(body: string): Record<string, string> {
+  const source = `import {syncBuiltinESMExports} from 'node:module'
+    import fs from 'node:fs/promises'
+    ${body}
+    syncBuiltinESMExports()`
+  return {NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(source)}`}
+}
+
+interface Case {
+  args: string[]
+  code: string
+  env?: Record<string, string>
+  exitCode: number
+  says: RegExp
+  title: string
+}
+
+describe('exit codes', () => {
+  const {persistDir} = unpackFixture('chroma-0.6.3')
+  const damaged = unpackFixture('chroma-0.6.3').persistDir
+  truncateSync(join(damaged, 'chroma.sqlite3'), 5000)
+
+  const cases: Case[] = [
+    {
+      args: ['db', 'info'],
+      code: 'usage',
+      exitCode: 2,
+      says: /persistDir|PERSIST_DIR/,
+      title: 'a missing argument',
+    },
+    {
+      args: ['db', 'info', persistDir, '--nope'],
+      code: 'usage',
+      exitCode: 2,
+      says: /--nope/,
+      title: 'an unknown flag',
+    },
+    {
+      args: ['hnsw', 'info', persistDir],
+      code: 'usage',
+      exitCode: 2,
+      says: /--collection/,
+      title: 'no collection off a terminal',
+    },
+    {
+      args: ['db', 'info', damaged],
+      code: 'damaged',
+      exitCode: 4,
+      says: /chroma\.sqlite3/,
+      title: 'a damaged database',
+    },
+    {
+      args: ['wal', 'info', '/does/not/exist'],
+      code: 'not-found',
+      exitCode: 5,
+      says: /does not exist/,
+      title: 'no such folder',
+    },
+    {
+      args: ['db', 'info', temporaryFolder()],
+      code: 'not-found',
+      exitCode: 5,
+      says: /not a Chroma/,
+      title: 'another folder',
+    },
+    {
+      args: ['hnsw', 'info', persistDir, '-c', 'nope'],
+      code: 'not-found',
+      exitCode: 5,
+      says: /no collection "nope".*churned/s,
+      title: 'no such collection',
+    },
+    {
+      args: ['db', 'info', persistDir],
+      code: 'bug',
+      env: preload("fs.readdir = () => { throw new TypeError('a loose screw') }"),
+      exitCode: 70,
+      says: /bug in chops: a loose screw/,
+      title: 'a bug',
+    },
+    {
+      args: ['db', 'info', persistDir],
+      code: 'interrupted',
+      env: preload(`const stat = fs.stat
+        let pressed = false
+        fs.stat = async (...args) => {
+          if (!pressed) process.kill(process.pid, 'SIGINT')
+          pressed = true
+          await new Promise((resolve) => setTimeout(resolve, 50))
+          return stat(...args)
+        }`),
+      exitCode: 130,
+      says: /Interrupted/,
+      title: 'Ctrl-C',
+    },
+  ]
+
+  for (const {args, code, env, exitCode, says, title} of cases) {
+    it(`${exitCode} for ${title}, in text and in JSON`, async () => {
+      const options = env ? {env} : {}
+      const text = await chops(args, options)
+      expect(text.code, text.stderr).to.equal(exitCode)
+      expect(text.stderr).to.match(says)
+      if (code !== 'bug') expect(text.stderr).not.to.match(/^\s+at /m)
+      const {code: jsonExit, json} = await chopsJson<{
+        error: {code: string; exitCode: number; message: string}
+      }>(args, options)
+      expect(jsonExit).to.equal(exitCode)
+      expectToMatchSchema('error', json)
+      expect(json.error).to.include({code, exitCode})
+    })
+  }
+
+  it('0 for a result', async () => {
+    expect((await chops(['db', 'info', persistDir])).code).to.equal(0)
+    expect((await chopsJson(['db', 'info', persistDir])).code).to.equal(0)
+  })
+
+  it('3 for a database that another process keeps locked', async () => {
+    await withDatabase(persistDir, async (db) => {
+      await db.exec('BEGIN EXCLUSIVE')
+      const {code, stderr} = await chops(['db', 'info', persistDir])
+      expect(stderr).to.match(/locked/)
+      expect(code).to.equal(3)
+      expect((await chopsJson(['wal', 'info', persistDir])).code).to.equal(3)
+      await db.exec('ROLLBACK')
+    })
+  })
+
+  it('2 for an unknown command', async () => {
+    expect((await chops(['nonsense'])).code).to.equal(2)
+  })
+})
+
+describe('reading beside a Chroma that has the directory open', () => {
+  it('is never stopped', async () => {
+    const {persistDir} = unpackFixture('chroma-0.6.3')
+    await withDatabase(persistDir, async (db) => {
+      await db.exec('BEGIN IMMEDIATE')
+      expect((await chops(['db', 'info', persistDir])).code).to.equal(0)
+      await db.exec('ROLLBACK')
+    })
+  })
+})
