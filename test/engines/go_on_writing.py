@@ -9,6 +9,8 @@ BATCH = 250
 # Beyond the threshold: up to 0.6 an engine writes only full batches (of 100 by default) to the index.
 MARGIN = 110
 MOST = 1200
+# How many of the added records get a document and metadata: the threshold needs many records, the tables only some.
+DESCRIBED = 60
 # How many of the added records are looked for by a query, and the share of them that may be missed: HNSW is approximate.
 LOOKED_FOR = 60
 MAY_MISS = 0.1
@@ -26,7 +28,8 @@ def go_on_writing(persist, collection, case, found):
     model.upsert(old[4:40:9] + ["judge-upserted"])
     threshold = engine.sync_threshold(collection)
     added = [f"judge-{i}-ü" for i in range(min(threshold + MARGIN, MOST))]
-    model.add(added)
+    model.add(added[:DESCRIBED])
+    model.add(added[DESCRIBED:], plain=True)
     look_for(collection, case, found, added)
     # The deletes are in the index by now: up to 0.5 an engine forgets an id that is added again
     # while its delete is still in the same batch.
@@ -65,10 +68,10 @@ class Model:
         # A collection of vectors alone stays one.
         self.plain = bool(vectors) and not any(r["document"] or r["metadata"] for r in case.records.values())
 
-    def add(self, ids):
+    def add(self, ids, plain=False):
         for k in range(0, len(ids), BATCH):
             part = ids[k : k + BATCH]
-            self.collection.add(ids=part, **self.content(part))
+            self.collection.add(ids=part, **self.content(part, plain))
 
     def update(self, ids):
         if ids:
@@ -91,21 +94,22 @@ class Model:
             for id in ids:
                 del self.records[id]
 
-    def content(self, ids):
+    def content(self, ids, plain=False):
         """New vectors near old ones, with a document and metadata; the model is told."""
+        plain = plain or self.plain
         near = self.base[self.rng.integers(0, len(self.base), len(ids))]
         vectors = (near + self.noise * self.rng.normal(size=near.shape)).astype("<f4")
         numbers = list(itertools.islice(self.numbers, len(ids)))
-        documents = [None if self.plain else f"judge word{n} naïveté" for n in numbers]
+        documents = [None if plain else f"judge word{n} naïveté" for n in numbers]
         # Quarters: 1.x keeps a float only to its last bit but one when it has no short binary form.
-        metadatas = [None if self.plain else {"judge": n, "quarter": n / 4, "odd": n % 2 == 1} for n in numbers]
+        metadatas = [None if plain else {"judge": n, "quarter": n / 4, "odd": n % 2 == 1} for n in numbers]
         for id, vector, document, metadata in zip(ids, vectors, documents, metadatas):
             # Metadata of a known id is merged, key by key.
             known = (self.records.get(id) or {}).get("metadata")
             merged = metadata if known is None else {**known, **(metadata or {})}
             self.records[id] = {"embedding": vector, "document": document, "metadata": merged}
         content = {"embeddings": vectors.tolist()}
-        if not self.plain:
+        if not plain:
             content.update(documents=documents, metadatas=metadatas)
         return content
 

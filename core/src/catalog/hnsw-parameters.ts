@@ -19,6 +19,18 @@ export interface HnswParameters {
   syncThreshold: number
 }
 
+/** The keys of Chroma's metadata, `hnsw_params.py` and `rust/types/src/hnsw_configuration.rs`. */
+export const HNSW_METADATA_KEYS = {
+  batchSize: 'hnsw:batch_size',
+  constructionEf: 'hnsw:construction_ef',
+  m: 'hnsw:M',
+  numThreads: 'hnsw:num_threads',
+  resizeFactor: 'hnsw:resize_factor',
+  searchEf: 'hnsw:search_ef',
+  space: 'hnsw:space',
+  syncThreshold: 'hnsw:sync_threshold',
+} as const satisfies Record<keyof HnswParameters, string>
+
 /** The texts of a collection in which the generations keep their parameters. */
 export interface ParameterSources {
   /** `collections.config_json_str`: what counts in 1.0 to 1.2. */
@@ -131,21 +143,21 @@ function fromHnswJson(hnsw: HnswJson = {}, space?: Space): HnswParameters {
 }
 
 function fromMetadata(metadata: Metadata, fallback: HnswParameters): HnswParameters {
-  const number = (key: string, otherwise: number): number => {
-    const value = metadata[key]
-    return typeof value === 'number' ? value : otherwise
+  const number = (key: Exclude<keyof HnswParameters, 'space'>): number => {
+    const value = metadata[HNSW_METADATA_KEYS[key]]
+    return typeof value === 'number' ? value : fallback[key]
   }
 
-  const space = metadata['hnsw:space']
+  const space = metadata[HNSW_METADATA_KEYS.space]
   return {
-    batchSize: number('hnsw:batch_size', fallback.batchSize),
-    constructionEf: number('hnsw:construction_ef', fallback.constructionEf),
-    m: number('hnsw:M', fallback.m),
-    numThreads: number('hnsw:num_threads', fallback.numThreads),
-    resizeFactor: number('hnsw:resize_factor', fallback.resizeFactor),
-    searchEf: number('hnsw:search_ef', fallback.searchEf),
+    batchSize: number('batchSize'),
+    constructionEf: number('constructionEf'),
+    m: number('m'),
+    numThreads: number('numThreads'),
+    resizeFactor: number('resizeFactor'),
+    searchEf: number('searchEf'),
     space: space === 'cosine' || space === 'ip' || space === 'l2' ? space : fallback.space,
-    syncThreshold: number('hnsw:sync_threshold', fallback.syncThreshold),
+    syncThreshold: number('syncThreshold'),
   }
 }
 

@@ -1,3 +1,5 @@
+import type {Generation} from '../persist-dir/generation.js'
+
 /**
  * SQL that reads a seq id of any generation as text, exactly: INTEGER from 1.0, a big-endian BLOB (8 bytes, 24 in the
  * oldest) before. Text, because drivers differ on integers beyond 2^53, which a failed migration leaves behind.
@@ -15,4 +17,21 @@ export function seqIdText(column: string): string {
 export function decodeSeqId(text: null | string | undefined): number | undefined {
   if (text === null || text === undefined) return undefined
   return Number(text.startsWith('x') ? BigInt(`0${text}`) : text)
+}
+
+/**
+ * Whether this generation keeps how far a VECTOR segment is in the table `max_seq_id`: from 0.5.7, whose schema 0.5.6
+ * has as well. Before, only the index metadata says so, and a row in the table would be wrong as soon as the engine
+ * goes on writing.
+ */
+export function keepsVectorSeqIdInTable({schema}: Generation): boolean {
+  return schema.embeddingsQueue >= 2
+}
+
+/** A seq id as `max_seq_id` holds it: INTEGER from 1.0, before that a big-endian BLOB of 8 bytes. */
+export function encodeSeqId({engine}: Generation, seqId: number): number | Uint8Array {
+  if (engine === 'rust') return seqId
+  const blob = Buffer.alloc(8)
+  blob.writeBigUInt64BE(BigInt(seqId))
+  return blob
 }

@@ -20,7 +20,9 @@ export interface Holder {
  */
 export async function findHolders(directory: string): Promise<Holder[]> {
   const pids = (await listOrNothing('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
-  const holders = await Promise.all(pids.filter((pid) => pid !== process.pid).map((pid) => holderOf(pid, directory)))
+  const holders = await Promise.all(
+    pids.filter((pid) => pid !== process.pid).map((pid) => holderOf(pid, directory)),
+  )
   return holders.filter((holder) => holder !== undefined)
 }
 

@@ -9,6 +9,7 @@ import {confirm} from './confirm.js'
 import {EXIT_CODE} from './exit-codes.js'
 import {type Failure, failureOf} from './failure.js'
 import {type Progress, withProgress} from './progress.js'
+import {type ReportStep, runSteps} from './steps.js'
 
 /**
  * The base of every chops command. It owns `--json`, exit codes, warnings, errors, questions, tables and progress;
@@ -48,13 +49,50 @@ export abstract class ChopsCommand extends Command {
     this.hidden.push(...texts)
   }
 
-  /** Opens the directory, prints the generation that owns it, and closes it when the command ends. */
-  protected async open(persistDir: string, mode: 'read' | 'write' = 'read'): Promise<PersistDir> {
+  /**
+   * Opens the directory, prints the generation that owns it, and closes it when the command ends.
+   *
+   * @param options `on: 'stderr'` for a command whose result on stdout is data
+   */
+  protected async open(
+    persistDir: string,
+    mode: 'read' | 'write' = 'read',
+    {on = 'stdout'}: {on?: 'stderr' | 'stdout'} = {},
+  ): Promise<PersistDir> {
     const dir = await openPersistDir(persistDir, mode)
     this.opened.push(dir)
-    this.log(`ChromaDB version: ${generationText(dir.generation)}`)
+    const version = `ChromaDB version: ${generationText(dir.generation)}`
+    if (on === 'stderr') this.logToStderr(version)
+    else this.log(version)
     for (const warning of dir.warnings) this.warn(warning)
     return dir
+  }
+
+  /** The generation of what was opened, for the result. */
+  protected chromaVersion({generation}: PersistDir): string {
+    return generationText(generation)
+  }
+
+  /**
+   * Runs the work on one of several items. A failure of it is reported and kept in `failed`, and the next item goes on;
+   * the exit code tells. With a single item, after Ctrl-C and for a bug the failure is the command's own.
+   */
+  protected async attempt<T>(
+    isOnly: boolean,
+    item: {collection: string; collectionId: string},
+    failed: {collection: string; collectionId: string; message: string}[],
+    work: () => Promise<T>,
+  ): Promise<T | undefined> {
+    try {
+      return await work()
+    } catch (error) {
+      const failure = failureOf(error, this.signal.aborted)
+      if (isOnly || failure.code === 'interrupted' || failure.code === 'bug') throw error
+      failed.push({collection: item.collection, collectionId: item.collectionId, message: failure.message})
+      process.exitCode = failure.exitCode
+      if (!this.jsonEnabled()) this.report(failure)
+      return undefined
+    }
   }
 
   /** Says that there are findings (exit code 1) without losing the result, which `this.exit` would. */
@@ -70,6 +108,14 @@ export abstract class ChopsCommand extends Command {
   /** Runs a service under a progress line on stderr, shown in a terminal when it takes longer than a moment. */
   protected withProgress<T>(title: string, work: (progress: Progress) => Promise<T>): Promise<T> {
     return withProgress(title, work, {quiet: this.jsonEnabled(), signal: this.signal})
+  }
+
+  /** Runs work of several steps under a listr2 list on stderr; nothing is shown with `--json`. */
+  protected runSteps<Step extends string, T>(
+    steps: Record<Step, string>,
+    work: (report: ReportStep<Step>) => Promise<T>,
+  ): Promise<T> {
+    return runSteps(steps, work, {quiet: this.jsonEnabled()})
   }
 
   protected override async init(): Promise<void> {

@@ -2,8 +2,7 @@ import type {Catalog, Collection} from '../catalog/catalog.js'
 import type {Topic} from '../log/topics.js'
 import type {PersistDir} from '../persist-dir/persist-dir.js'
 
-/** `embeddings_queue.operation`, see `chromadb/types.py` and `rust/types/src/operation.rs`. */
-export const OPERATION = {add: 0, backfill: 4, delete: 3, update: 1, upsert: 2} as const
+import {OPERATION} from '../log/operation.js'
 
 /** Pending rows are read in pages of this many, so that a log of any size fits in memory. */
 const PAGE = 10_000

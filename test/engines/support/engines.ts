@@ -21,6 +21,8 @@ export type Installation = {engine: Engine} | {reason: string}
 /** These came before NumPy 2 and do not import with it. */
 const NEEDS_OLD_NUMPY: readonly EngineVersion[] = ['0.4.24', '0.5.5']
 const MARKER = '.chops-engine'
+/** What pip says, before it concludes that there is no such package. */
+const UNREACHABLE = /connection (broken|error)|new connection|name resolution|read timed out/i
 const INSTALL_TIME = 15 * 60_000
 const AT_A_TIME = 2
 
@@ -115,6 +117,7 @@ async function failureOf(command: string, args: string[]): Promise<string | unde
     if (code === 'ENOENT') return `${command} is not installed`
     if (killed) return `not done after ${INSTALL_TIME / 60_000} minutes`
     const lines = `${stdout ?? ''}\n${stderr ?? ''}`.split('\n').filter((line) => line.trim() !== '')
+    if (lines.some((line) => UNREACHABLE.test(line))) return 'the package registry cannot be reached'
     return lines.findLast((line) => /error|not available/i.test(line)) ?? lines.at(-1) ?? `exit code ${code}`
   }
 }

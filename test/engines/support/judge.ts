@@ -49,6 +49,14 @@ export interface JudgeOptions {
 const NORMALISED = 1e-6
 const SECONDS = 180
 const JUDGE = fileURLToPath(new URL('../judge.py', import.meta.url))
+const ENVIRONMENT = {
+  ANONYMIZED_TELEMETRY: 'False',
+  // NumPy's threads wait for work at full speed, and the arrays here are small.
+  OPENBLAS_NUM_THREADS: '1',
+  // Up to 0.6 the order in which a batch enters the graph follows the hashes of the ids.
+  PYTHONHASHSEED: '0',
+  PYTHONIOENCODING: 'utf-8',
+}
 const run = promisify(execFile)
 
 /** Writes a new directory with pending log rows (see write_directory.py for its collections) and returns its path. */
@@ -134,8 +142,7 @@ async function ask<T>(engine: Engine, args: string[], input = ''): Promise<T> {
   const running = run(engine.python, [JUDGE, ...args], {
     // Chroma up to 0.5 reads a .env of the working directory.
     cwd: tmpdir(),
-    // Up to 0.6 the order in which a batch enters the graph follows the hashes of the ids.
-    env: {...process.env, ANONYMIZED_TELEMETRY: 'False', PYTHONHASHSEED: '0', PYTHONIOENCODING: 'utf-8'},
+    env: {...process.env, ...ENVIRONMENT},
     killSignal: 'SIGKILL',
     maxBuffer: 2 ** 29,
     timeout: SECONDS * 1000,

@@ -15,7 +15,7 @@ const NORM_OFFSET = Math.fround(1e-30)
 export interface IndexElements {
   dimension: number
   /** Integers from 0 to 2^53 - 1, none twice. */
-  labels: ArrayLike<number>
+  labels: Float64Array | readonly number[]
   /** Norm of each original vector. */
   norms?: Float32Array | undefined
   vectors: Float32Array
@@ -28,7 +28,7 @@ export interface IndexElements {
  */
 export function normalizeVectors(vectors: Float32Array, dimension: number): Float32Array {
   const norms = new Float32Array(vectors.length / dimension)
-  for (let i = 0, at = 0; i < norms.length; i++, at += dimension) {
+  for (let at = 0, i = 0; i < norms.length; at += dimension, i++) {
     let squares = 0
     for (let j = at; j < at + dimension; j++) {
       const value = vectors[j] as number
@@ -53,7 +53,7 @@ export function elementsForSpace(elements: IndexElements, space: Space): IndexEl
   const {dimension, labels, norms, vectors} = elements
   if ((space === 'cosine') === (norms !== undefined)) return elements
   if (!norms) return {dimension, labels, norms: normalizeVectors(vectors, dimension), vectors}
-  for (let i = 0, at = 0; i < norms.length; i++, at += dimension) {
+  for (let at = 0, i = 0; i < norms.length; at += dimension, i++) {
     const norm = norms[i] as number
     for (let j = at; j < at + dimension; j++) vectors[j] = (vectors[j] as number) * norm
   }

@@ -3,8 +3,7 @@ import {type IndexElements, normalizeVectors} from './elements.js'
 
 /** One change to an index; vectors are original embeddings, also for a cosine index. */
 export type IndexOperation =
-  | {label: number; op: 'add' | 'update'; vector: Float32Array}
-  | {label: number; op: 'delete'}
+  {label: number; op: 'add' | 'update'; vector: Float32Array} | {label: number; op: 'delete'}
 
 /** What a list of operations comes to, by label: each label once, in order of first mention. */
 export interface NetOperations {
@@ -22,12 +21,9 @@ interface Change {
 
 function merge(earlier: Change | undefined, operation: IndexOperation): Change | undefined {
   const {label, op} = operation
-  const exists = earlier ? earlier.op !== 'delete' : op !== 'add'
-  if ((op === 'add') === exists || (op === 'add' && earlier)) {
-    throw new RangeError(`cannot ${op} label ${label} after an operation to ${earlier?.op ?? 'read'} it`)
-  }
-
-  if (op !== 'delete') return {op: earlier?.op === 'add' ? 'add' : op, vector: operation.vector}
+  const isPossible = op === 'add' ? !earlier : earlier?.op !== 'delete'
+  if (!isPossible) throw new RangeError(`cannot ${op} label ${label} after its ${earlier?.op}`)
+  if (op !== 'delete') return {op: earlier?.op ?? op, vector: operation.vector}
   return earlier?.op === 'add' ? undefined : {op}
 }
 
@@ -81,8 +77,8 @@ export function netOperations(
 export function applyOperations(elements: IndexElements, net: NetOperations): IndexElements {
   const {dimension} = elements
   const {added, deleted, updated} = net
-  const updates = new Map(Array.from(updated.labels, (label, i) => [label, i]))
-  const adds = new Set(Array.from(added.labels))
+  const updates = new Map([...updated.labels].map((label, i) => [label, i]))
+  const adds = new Set(added.labels)
   const total = elements.labels.length - deleted.size + added.labels.length
   const labels = new Float64Array(total)
   // Without additions the vectors that stay fit where they are.

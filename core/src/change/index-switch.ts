@@ -1,0 +1,127 @@
+import {randomUUID} from 'node:crypto'
+import {mkdir, rename, rm, stat} from 'node:fs/promises'
+
+import type {Collection} from '../catalog/catalog.js'
+import type {PersistDir} from '../persist-dir/persist-dir.js'
+
+import {encodeSeqId, keepsVectorSeqIdInTable} from '../catalog/seq-id.js'
+import {segmentFolder} from '../persist-dir/segment-folders.js'
+import {transaction} from '../sqlite/database.js'
+import {fsyncPath} from './durable.js'
+
+/** What a builder of an index returns: how far it has applied the log, and whatever the caller wants to know. */
+export interface StagedIndex<T> {
+  maxSeqId: number
+  result: T
+}
+
+export interface SwitchOptions {
+  /** Keep the old folder under the name of a backup; otherwise it is removed. */
+  backup: boolean
+  /** More SQL for the same transaction, for example changed parameters. */
+  inTransaction?: (newSegmentId: string) => Promise<void>
+}
+
+export interface SwitchedIndex<T> {
+  /** Where the old folder lies now; absent when there was none or no backup was wanted. */
+  backup: string | undefined
+  folder: string
+  result: T
+  segmentId: string
+}
+
+/**
+ * Replaces the index of a collection without ever changing one in place: builds the new one in a folder named by a new
+ * segment id, makes it durable, and points SQLite at it in the same transaction that has kept other writers out since
+ * before the build. Only then the old folder is renamed. Killed at any point it leaves the old index or the new one in
+ * force, and at most a folder without an owner.
+ *
+ * @param build writes the five files, synced, into the empty folder that `stage` makes, and verifies them; without a
+ * result nothing is changed
+ */
+export async function switchIndex<T>(
+  dir: PersistDir,
+  collection: Collection,
+  options: SwitchOptions,
+  build: (stage: () => Promise<string>) => Promise<StagedIndex<T> | undefined>,
+): Promise<SwitchedIndex<T> | undefined> {
+  const oldId = collection.vectorSegment?.id
+  if (oldId === undefined) throw new Error(`collection ${collection.id} has no vector segment`)
+  const oldFolder = segmentFolder(dir.path, oldId)
+  const segmentId = randomUUID()
+  const folder = segmentFolder(dir.path, segmentId)
+  const stage = async (): Promise<string> => {
+    await mkdir(folder)
+    return folder
+  }
+
+  let staged: StagedIndex<T> | undefined
+  try {
+    staged = await transaction(dir.db, 'IMMEDIATE', async () => {
+      const built = await build(stage)
+      if (!built) return undefined
+      await fsyncPath(folder)
+      await fsyncPath(dir.path)
+      await pointTo(dir, oldId, segmentId, built.maxSeqId)
+      await options.inTransaction?.(segmentId)
+      return built
+    })
+  } catch (error) {
+    await removeUnlessOwned(dir, segmentId, folder)
+    throw error
+  }
+
+  if (!staged) return undefined
+  return {backup: await retire(dir, oldFolder, options.backup), folder, result: staged.result, segmentId}
+}
+
+/** The id of a vector segment appears in these three tables and as the folder's name, nowhere else. */
+async function pointTo(
+  {db, generation}: PersistDir,
+  oldId: string,
+  newId: string,
+  maxSeqId: number,
+): Promise<void> {
+  await db.run('UPDATE segments SET id = ? WHERE id = ?', [newId, oldId])
+  await db.run('UPDATE segment_metadata SET segment_id = ? WHERE segment_id = ?', [newId, oldId])
+  await db.run('DELETE FROM max_seq_id WHERE segment_id = ?', [oldId])
+  if (keepsVectorSeqIdInTable(generation)) {
+    const seqId = encodeSeqId(generation, maxSeqId)
+    await db.run('INSERT INTO max_seq_id (segment_id, seq_id) VALUES (?, ?)', [newId, seqId])
+  }
+}
+
+/**
+ * A commit that reports an error may have happened all the same (the disk failed after its last write). A folder is
+ * removed only when the database says that nothing owns it; when it cannot say, an orphan is the lesser evil.
+ */
+async function removeUnlessOwned({db}: PersistDir, segmentId: string, folder: string): Promise<void> {
+  try {
+    const owner = await db.get('SELECT 1 FROM segments WHERE id = ?', [segmentId])
+    if (!owner) await rm(folder, {force: true, recursive: true})
+  } catch {
+    // The error that led here is the one to report.
+  }
+}
+
+async function retire(dir: PersistDir, oldFolder: string, backup: boolean): Promise<string | undefined> {
+  const exists = await stat(oldFolder).then(
+    () => true,
+    () => false,
+  )
+  if (!exists) return undefined
+  if (!backup) {
+    await rm(oldFolder, {recursive: true})
+    return undefined
+  }
+
+  const target = `${oldFolder}_backup_${timestamp(new Date())}`
+  await rename(oldFolder, target)
+  await fsyncPath(dir.path)
+  return target
+}
+
+/** `YYYYMMDDhhmmss`, in UTC so that names sort as they were made. */
+function timestamp(date: Date): string {
+  return date.toISOString().replaceAll(/\D/g, '').slice(0, 14)
+}

@@ -1,0 +1,64 @@
+/** Says which step the work is at and how much of it is done, in the step's own unit. */
+export type ReportStep<Step extends string> = (step: Step, done: number, total: number) => void
+
+interface Waiting {
+  reject: (error: unknown) => void
+  resolve: () => void
+}
+
+/**
+ * Runs work that reports its steps as a listr2 list on stderr: one line a step, with the share that is done. A step ends
+ * when a later one begins; steps the work passes over are done at once.
+ *
+ * @param steps titles in their order
+ */
+export async function runSteps<Step extends string, T>(
+  steps: Record<Step, string>,
+  work: (report: ReportStep<Step>) => Promise<T>,
+  {quiet}: {quiet: boolean},
+): Promise<T> {
+  if (quiet) return work(() => {})
+  const {createTasks} = await import('./tasks.js')
+  const order = Object.keys(steps) as Step[]
+  const waiting = new Map<Step, Waiting>()
+  const lines = new Map<Step, {title?: string}>()
+  let current = 0
+  const finishUntil = (position: number): void => {
+    while (current < position) {
+      const step = order[current]
+      current += 1
+      if (step !== undefined) waiting.get(step)?.resolve()
+    }
+  }
+
+  const running = work((step, done, total) => {
+    finishUntil(order.indexOf(step))
+    const line = lines.get(step)
+    if (line && process.stderr.isTTY)
+      line.title = `${steps[step]} ${Math.floor((100 * done) / Math.max(total, 1))} %`
+  })
+  const settled = running.then(
+    () => finishUntil(order.length),
+    (error: unknown) => {
+      const step = order[current]
+      if (step !== undefined) waiting.get(step)?.reject(error)
+    },
+  )
+  await createTasks(
+    order.map((step, position) => ({
+      async task(_: object, line: {title?: string}) {
+        lines.set(step, line)
+        if (position < current) return
+        await new Promise<void>((resolve, reject) => {
+          waiting.set(step, {reject, resolve})
+          running.catch(reject)
+        })
+      },
+      title: steps[step],
+    })),
+  )
+    .run()
+    .catch(() => {})
+  await settled
+  return running
+}

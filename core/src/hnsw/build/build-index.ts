@@ -1,0 +1,165 @@
+import {mkdir, rm} from 'node:fs/promises'
+import {availableParallelism} from 'node:os'
+import {join} from 'node:path'
+import type {Space} from '../../catalog/hnsw-parameters.js'
+import {usage} from '../../errors.js'
+import type {ScanOptions} from '../files.js'
+import {loadGraph} from '../graph.js'
+import {type HnswHeader} from '../header.js'
+import {NO_ENTERPOINT} from '../header-layout.js'
+import {connectUnreachable} from './connect.js'
+import type {IndexElements} from './elements.js'
+import type {EngineName} from './engine-protocol.js'
+import {Engine} from './engine.js'
+import {headerOf, syncFolder, writeHeaderAndNorms} from './index-files.js'
+import {type RowVisitor, splitSingleFile} from './single-file.js'
+import {convertUsearchFile} from './usearch-file.js'
+import {writeWords} from './word-writer.js'
+
+/** Link counts are stored in 16 bits; with M = 1, whose logarithm is 0, hnswlib has no levels. */
+const M_RANGE = {max: 32_767, min: 2}
+
+/** Below this one thread is done at once, and gives the same graph every time. */
+const ROWS_FOR_THREADS = 5000
+
+/** What the library saves, for as long as it takes to rewrite it. */
+export const SAVED_GRAPH = 'graph.tmp'
+
+export interface BuildOptions extends ScanOptions {
+  efConstruction: number
+  /** As an index of this space stores them: see `elementsForSpace`. */
+  elements: IndexElements
+  M: number
+  /** Room that the header announces; the number of elements without it. */
+  maxElements?: number
+  /** Folder for the index, which must not have one yet; it is made when it does not exist. */
+  outDir: string
+  space: Space
+  /** All cores without it. Only usearch uses more than one. */
+  threads?: number
+}
+
+export interface BuiltIndex {
+  /** Absent for an index without elements. */
+  engine?: EngineName
+  header: HnswHeader
+}
+
+function assertBuildable({elements, M, maxElements, space, threads = 1}: BuildOptions): void {
+  const {dimension, labels, norms, vectors} = elements
+  if (!Number.isInteger(M) || M < M_RANGE.min || M > M_RANGE.max) {
+    throw usage(`An HNSW index cannot have M = ${M}.`, {next: `Choose ${M_RANGE.min} to ${M_RANGE.max}.`})
+  }
+
+  if (vectors.length !== labels.length * dimension)
+    throw new RangeError('vectors and labels differ in number')
+  if ((norms?.length ?? labels.length) !== labels.length)
+    throw new RangeError('norms and labels differ in number')
+  if ((space === 'cosine') !== (norms !== undefined))
+    throw new RangeError('a cosine index, and no other, has norms')
+  if ((maxElements ?? labels.length) < labels.length)
+    throw new RangeError('maxElements is below the number of elements')
+  if (!Number.isInteger(threads) || threads < 1)
+    throw new RangeError(`an index cannot be built by ${threads} threads`)
+}
+
+async function writeEmpty(outDir: string, header: HnswHeader): Promise<void> {
+  for (const file of ['data_level0.bin', 'link_lists.bin'])
+    await writeWords(join(outDir, file), 1, async () => {})
+  await writeHeaderAndNorms(outDir, header)
+}
+
+async function addAll(
+  {elements, M, onProgress, signal, space, threads = availableParallelism()}: BuildOptions,
+  efConstruction: number,
+  saved: string,
+): Promise<EngineName> {
+  const {dimension, labels, vectors} = elements
+  const engine = await Engine.start(
+    {
+      dimension,
+      efConstruction,
+      M,
+      maxElements: labels.length,
+      space,
+      threads: labels.length < ROWS_FOR_THREADS ? 1 : threads,
+    },
+    {signal},
+  )
+  try {
+    const positions = Uint32Array.from({length: labels.length}, (_, i) => i)
+    await engine.add(positions, vectors, onProgress)
+    await engine.save(saved)
+  } finally {
+    await engine.stop()
+  }
+
+  return engine.name
+}
+
+/** What hnswlib-node saved has positions in `elements` for labels, which are the internal ids as well. */
+async function convertSingleFile(
+  saved: string,
+  {elements, outDir, signal}: BuildOptions,
+  header: HnswHeader,
+) {
+  const {labels, norms} = elements
+  const labelAt = header.labelOffset / 4
+  const setLabel: RowVisitor = (words, at, id) => {
+    const label = labels[id] as number
+    words[at + labelAt] = label
+    words[at + labelAt + 1] = Math.floor(label / 2 ** 32)
+  }
+
+  const {enterpoint, maxLevel} = await splitSingleFile(saved, outDir, setLabel, {signal})
+  const complete = {...header, enterpoint, maxLevel}
+  await writeHeaderAndNorms(outDir, complete, norms)
+  return complete
+}
+
+/**
+ * Builds the index of some elements as the four files of a segment folder, each synced to the disk. Vectors and norms
+ * get there to the byte; which internal id an element gets is open. Every element can be found afterwards, see
+ * `connectUnreachable`. The library is usearch, on several cores, or hnswlib-node where usearch is not installed or
+ * CHOPS_HNSW_ENGINE asks for it.
+ * Memory: the library's copy of the vectors and the graph. Disk: for a while about twice the finished files.
+ * `onProgress` counts elements.
+ *
+ * @throws ChopsError `usage` for an impossible M or when no library is installed, `damaged` when the disk is full
+ */
+export async function buildIndex(options: BuildOptions): Promise<BuiltIndex> {
+  assertBuildable(options)
+  const {elements, M, outDir, signal} = options
+  const {dimension, labels} = elements
+  const efConstruction = Math.max(options.efConstruction, M)
+  const empty = headerOf({
+    curElementCount: labels.length,
+    dimension,
+    efConstruction,
+    enterpoint: NO_ENTERPOINT,
+    M,
+    maxElements: options.maxElements ?? labels.length,
+    maxLevel: -1,
+  })
+  await mkdir(outDir, {recursive: true})
+  if (labels.length === 0) {
+    await writeEmpty(outDir, empty)
+    await syncFolder(outDir)
+    return {header: empty}
+  }
+
+  const saved = join(outDir, SAVED_GRAPH)
+  let built: {engine: EngineName; header: HnswHeader}
+  try {
+    const engine = await addAll(options, efConstruction, saved)
+    const convert = engine === 'usearch' ? convertUsearchFile : convertSingleFile
+    built = {engine, header: await convert(saved, options, empty)}
+  } finally {
+    await rm(saved, {force: true})
+  }
+
+  const graph = await loadGraph(outDir, built.header, {signal})
+  await connectUnreachable(outDir, graph, {signal})
+  await syncFolder(outDir)
+  return built
+}

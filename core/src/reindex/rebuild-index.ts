@@ -1,0 +1,55 @@
+import type {Collection} from '../catalog/catalog.js'
+import type {HnswParameters} from '../catalog/hnsw-parameters.js'
+import type {PersistDir} from '../persist-dir/persist-dir.js'
+
+import {writeHnswParameters} from '../catalog/write-hnsw-parameters.js'
+import {requireFreeSpace} from '../change/disk-space.js'
+import {switchIndex, type SwitchedIndex} from '../change/index-switch.js'
+import {type IndexSource, readIndexSource} from './source.js'
+import {type StageOptions, writeFullIndex, type WrittenSegment} from './write-segment.js'
+
+export interface RebuildOptions extends StageOptions {
+  /** Keep the old folder as a backup. */
+  backup: boolean
+  /** Parameters that are to differ from today's. */
+  changes?: Partial<HnswParameters>
+}
+
+export type RebuiltIndex = SwitchedIndex<WrittenSegment & {appliedRows: number}>
+
+/** What the build library and the four files need for one element besides its vector, in bytes, generously. */
+const GRAPH_BYTES_PER_LINK = 4
+
+/**
+ * Builds the index of a collection anew, from its live vectors and its pending log, and puts it in force.
+ *
+ * @param dir opened for writing
+ * @returns undefined when the collection has no vector at all
+ * @throws ChopsError `damaged` when the vectors or the log cannot be read or the disk has no room; nothing is changed then
+ */
+export async function rebuildIndex(
+  dir: PersistDir,
+  collection: Collection,
+  options: RebuildOptions,
+): Promise<RebuiltIndex | undefined> {
+  const changes = options.changes ?? {}
+  const switchOptions = {
+    backup: options.backup,
+    inTransaction: (segmentId: string) => writeHnswParameters(dir, collection, segmentId, changes),
+  }
+  return switchIndex(dir, collection, switchOptions, async (stage) => {
+    const source = await readIndexSource(dir, collection, {signal: options.signal})
+    if (!source) return undefined
+    const parameters = {...source.parameters, ...changes}
+    await requireFreeSpace(dir.path, indexBytes(source, parameters.m), 'the new index')
+    const written = await writeFullIndex(dir, source, parameters, await stage(), options)
+    options.onStage?.('switch', 0, 1)
+    return {maxSeqId: source.pending.maxSeqId, result: {...written, appliedRows: source.pending.rows}}
+  })
+}
+
+/** Disk space of a new index while it is built: its files, and the build library's own file beside them. */
+export function indexBytes({dimension, pending}: IndexSource, m: number): number {
+  const row = 4 * dimension + 2 * m * GRAPH_BYTES_PER_LINK + 16
+  return 2 * pending.ids.idToLabel.size * row
+}

@@ -1,0 +1,166 @@
+import {stat} from 'node:fs/promises'
+import {join} from 'node:path'
+
+import type {Collection} from '../catalog/catalog.js'
+import type {HnswParameters} from '../catalog/hnsw-parameters.js'
+import type {ScanOptions} from '../hnsw/files.js'
+import type {PersistDir} from '../persist-dir/persist-dir.js'
+
+import {hnswParametersOf} from '../catalog/catalog.js'
+import {damaged} from '../errors.js'
+import {type IndexElements, readElements} from '../hnsw/build/elements.js'
+import {type HnswHeader, inspectHeader} from '../hnsw/header.js'
+import {INDEX_METADATA_FILE, type IndexMetadata, readIndexMetadata} from '../hnsw/index-metadata.js'
+import {type HnswProblem, problemError} from '../hnsw/problems.js'
+import {type PendingLog, readPendingLog} from '../log/pending.js'
+import {segmentFolder} from '../persist-dir/segment-folders.js'
+
+/** Everything a new index of a collection is made from, without its vectors. */
+export interface IndexSource {
+  collection: Collection
+  dimension: number
+  folder: string
+  /** Absent when the index was never persisted: all of the collection is in the log. */
+  header: HnswHeader | undefined
+  metadata: IndexMetadata | undefined
+  parameters: HnswParameters
+  pending: PendingLog
+}
+
+/**
+ * Reads what a new index is to hold: the id map and the pending log. Whatever is wrong with the links (a broken
+ * `link_lists.bin`, an entry point out of range) does not matter here: a new graph is made from the vectors.
+ *
+ * @returns undefined for a collection that never had a vector
+ * @throws ChopsError `damaged` when the vectors or the ids cannot be read, or a row of the log cannot be applied
+ */
+export async function readIndexSource(
+  dir: PersistDir,
+  collection: Collection,
+  options: ScanOptions = {},
+): Promise<IndexSource | undefined> {
+  const segment = collection.vectorSegment
+  if (!segment) {
+    throw damaged(`Collection ${collection.name} has no vector segment in ${dir.databaseFile}.`, {
+      file: dir.databaseFile,
+      next: 'Restore chroma.sqlite3 from a backup.',
+    })
+  }
+
+  const folder = segmentFolder(dir.path, segment.id)
+  const file = join(folder, INDEX_METADATA_FILE)
+  const isPersisted = await exists(file)
+  if (!isPersisted && segment.maxSeqId !== undefined) {
+    throw damaged(
+      `${file} is missing, although the index has applied the log up to row ${segment.maxSeqId}.`,
+      {
+        file,
+        next: `Put the folder ${folder} back from a backup: vectors that left the log exist nowhere else.`,
+      },
+    )
+  }
+
+  const metadata = isPersisted
+    ? await readIndexMetadata(file, {ids: true, signal: options.signal})
+    : undefined
+  const header = metadata && (await readUsableHeader(folder))
+  const applied = segment.maxSeqId ?? metadata?.maxSeqId ?? 0
+  const ids = metadata ?? {idToLabel: new Map(), idToSeqId: new Map(), totalElementsAdded: 0}
+  const pending = await readPendingLog(dir, collection, applied, ids, options.signal)
+  const dimension = header?.dimension ?? collection.dimension
+  if (dimension === null || (!header && pending.rows === 0)) return undefined
+  if (header && collection.dimension !== null && header.dimension !== collection.dimension) {
+    throw damaged(
+      `${join(folder, 'header.bin')} has vectors of ${header.dimension} dimensions, and the collection has ${collection.dimension}.`,
+      {file: join(folder, 'header.bin'), next: `Put the folder ${folder} back from a backup.`},
+    )
+  }
+
+  return {
+    collection,
+    dimension,
+    folder,
+    header,
+    metadata,
+    parameters: hnswParametersOf(dir, collection),
+    pending,
+  }
+}
+
+/**
+ * The vectors of the old index that an id owns, in the order of their labels' first appearance.
+ *
+ * @throws ChopsError `damaged` when the vector of an id is not in the index: it would be lost without a word
+ */
+export async function readOwnedElements(
+  source: IndexSource,
+  options: ScanOptions = {},
+): Promise<IndexElements> {
+  const {dimension, folder, header, metadata, parameters} = source
+  if (!header || !metadata) return emptyElements(dimension, parameters.space === 'cosine')
+  const all = await readElements(folder, header, parameters.space, options)
+  const owned = new Set(metadata.idToLabel.values())
+  const positions: number[] = []
+  for (let i = 0; i < all.labels.length; i++) {
+    if (owned.delete(all.labels[i] as number)) positions.push(i)
+  }
+
+  if (owned.size > 0) throw vectorsMissing(source, owned)
+  return positions.length === all.labels.length ? all : pick(all, positions)
+}
+
+function emptyElements(dimension: number, isCosine: boolean): IndexElements {
+  return {
+    dimension,
+    labels: [],
+    norms: isCosine ? new Float32Array() : undefined,
+    vectors: new Float32Array(),
+  }
+}
+
+function pick({dimension, labels, norms, vectors}: IndexElements, positions: number[]): IndexElements {
+  const picked = new Float32Array(positions.length * dimension)
+  for (const [to, from] of positions.entries()) {
+    picked.set(vectors.subarray(from * dimension, (from + 1) * dimension), to * dimension)
+  }
+
+  return {
+    dimension,
+    labels: Float64Array.from(positions, (from) => labels[from] as number),
+    norms: norms && Float32Array.from(positions, (from) => norms[from] as number),
+    vectors: picked,
+  }
+}
+
+function vectorsMissing({folder, metadata}: IndexSource, labels: Set<number>): Error {
+  const ids = [...(metadata?.idToLabel ?? [])]
+    .filter(([, label]) => labels.has(label))
+    .map(([id]) => JSON.stringify(id))
+  const some = ids.slice(0, 5).join(', ')
+  return damaged(
+    `${join(folder, 'data_level0.bin')} lacks the vectors of ${ids.length} ids of the collection (${some}${ids.length > 5 ? ', ...' : ''}).`,
+    {
+      file: join(folder, 'data_level0.bin'),
+      next: `Put the folder ${folder} back from a backup, or write these records again with Chroma.`,
+    },
+  )
+}
+
+async function readUsableHeader(folder: string): Promise<HnswHeader> {
+  const {header, problems} = await inspectHeader(folder)
+  const fatal = problems.find((problem) => !isAboutLinks(problem))
+  if (fatal) throw problemError(folder, fatal)
+  if (!header) throw new Error(`${folder} has neither a header nor a problem`)
+  return header
+}
+
+function isAboutLinks({file, id}: HnswProblem): boolean {
+  return file === 'link_lists.bin' || id === 'H11'
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
+}

@@ -1,0 +1,161 @@
+import {copyFile} from 'node:fs/promises'
+import {join} from 'node:path'
+
+import type {HnswParameters} from '../catalog/hnsw-parameters.js'
+import type {ScanOptions} from '../hnsw/files.js'
+import type {IdMap} from '../log/pending.js'
+import type {PersistDir} from '../persist-dir/persist-dir.js'
+import type {IndexSource} from './source.js'
+
+import {fsyncPath} from '../change/durable.js'
+import {buildIndex} from '../hnsw/build/build-index.js'
+import {applyOperations, netOperations} from '../hnsw/build/operations.js'
+import {elementsForSpace, type IndexElements} from '../hnsw/build/elements.js'
+import {extendIndex} from '../hnsw/build/extend-index.js'
+import {type VerifiedIndex, verifyIndex} from '../hnsw/build/verify-index.js'
+import {INDEX_METADATA_FILE} from '../hnsw/index-metadata.js'
+import {writeIndexMetadata} from '../hnsw/index-metadata-writer.js'
+import {readOwnedElements} from './source.js'
+
+/** The stages of a new index, in their order. */
+export type Stage = 'build' | 'read' | 'switch' | 'verify'
+
+export interface StageOptions {
+  onStage?: ((stage: Stage, done: number, total: number) => void) | undefined
+  signal?: AbortSignal | undefined
+  /** Threads of a full build; all cores without it. */
+  threads?: number | undefined
+}
+
+export interface WrittenSegment {
+  /** Elements of the new index, marked ones included. */
+  elements: number
+  /** The native library that made the graph; absent when there was nothing to add. */
+  engine: string | undefined
+  method: 'extend' | 'full'
+  verified: VerifiedIndex
+}
+
+/**
+ * Builds the whole index anew into an empty folder: the vectors the ids own and the pending log, relabelled from 1 on
+ * without gaps, with the parameters given. Vectors stay equal to the byte unless the space changes, see
+ * `elementsForSpace`. The result is read back and verified.
+ *
+ * @throws ChopsError `damaged` when a source or the new index is not sound
+ */
+export async function writeFullIndex(
+  dir: PersistDir,
+  source: IndexSource,
+  parameters: HnswParameters,
+  folder: string,
+  options: StageOptions = {},
+): Promise<WrittenSegment> {
+  const {dimension, pending} = source
+  const owned = await readOwnedElements(source, stage('read', options))
+  const before = elementsForSpace(owned, parameters.space)
+  const net = netOperations(pending.operations, dimension, parameters.space)
+  const {elements, ids} = relabel(applyOperations(before, net), pending.ids)
+  const built = await buildIndex({
+    ...stage('build', options),
+    efConstruction: parameters.constructionEf,
+    elements,
+    M: parameters.m,
+    outDir: folder,
+    space: parameters.space,
+    ...(options.threads !== undefined && {threads: options.threads}),
+  })
+  await writeMetadata(dir, source, ids, folder)
+  const verified = await verifyIndex({...stage('verify', options), elements, folder, space: parameters.space})
+  return {elements: elements.labels.length, engine: built.engine, method: 'full', verified}
+}
+
+/**
+ * Writes the old index with the pending log applied into an empty folder: old elements keep their labels, added ones go
+ * on after the last label given out. The old index has to be sound. The result is read back and verified.
+ *
+ * @throws ChopsError `damaged` when the old index is not sound
+ */
+export async function writeExtendedIndex(
+  dir: PersistDir,
+  source: IndexSource,
+  folder: string,
+  options: StageOptions = {},
+): Promise<WrittenSegment> {
+  const {dimension, parameters, pending} = source
+  const {space} = parameters
+  const net = netOperations(pending.operations, dimension, space)
+  const header = await extendIndex({
+    ...stage('build', options),
+    folder: source.folder,
+    operations: net,
+    outDir: folder,
+    space,
+  })
+  await writeMetadata(dir, source, pending.ids, folder)
+  const elements = applyOperations(await readOwnedElements(source, stage('read', options)), net)
+  const verified = await verifyIndex({...stage('verify', options), elements, folder, space})
+  return {elements: header.curElementCount, engine: 'hnswlib-node', method: 'extend', verified}
+}
+
+/**
+ * Carries the old index over as it is, for a log whose rows change no vector; only the id map is written anew.
+ */
+export async function copyIndex(
+  dir: PersistDir,
+  source: IndexSource,
+  folder: string,
+  options: StageOptions = {},
+): Promise<WrittenSegment> {
+  for (const file of ['header.bin', 'data_level0.bin', 'length.bin', 'link_lists.bin']) {
+    await copyFile(join(source.folder, file), join(folder, file))
+    await fsyncPath(join(folder, file))
+  }
+
+  await writeMetadata(dir, source, source.pending.ids, folder)
+  const elements = await readOwnedElements(source, stage('read', options))
+  const verified = await verifyIndex({
+    ...stage('verify', options),
+    elements,
+    folder,
+    space: source.parameters.space,
+  })
+  return {elements: source.header?.curElementCount ?? 0, engine: undefined, method: 'extend', verified}
+}
+
+/** Labels 1 to n in the order of the elements: no gap is left for the engine to fall into. */
+function relabel(elements: IndexElements, ids: IdMap): {elements: IndexElements; ids: IdMap} {
+  const newLabels = new Map<number, number>()
+  for (let i = 0; i < elements.labels.length; i++) newLabels.set(elements.labels[i] as number, i + 1)
+  const idToLabel = new Map<string, number>()
+  for (const [id, label] of ids.idToLabel) {
+    const newLabel = newLabels.get(label)
+    if (newLabel === undefined) throw new Error(`label ${label} has no element`)
+    idToLabel.set(id, newLabel)
+  }
+
+  const labels = Float64Array.from({length: elements.labels.length}, (_, i) => i + 1)
+  return {
+    elements: {...elements, labels},
+    ids: {idToLabel, idToSeqId: ids.idToSeqId, totalElementsAdded: labels.length},
+  }
+}
+
+async function writeMetadata(
+  {generation}: PersistDir,
+  {dimension, pending}: IndexSource,
+  ids: IdMap,
+  folder: string,
+): Promise<void> {
+  const file = join(folder, INDEX_METADATA_FILE)
+  // The Rust engine keeps both in SQLite alone; the Python engines up to 0.5.5 know `max_seq_id` from this file only.
+  const isRust = generation.engine === 'rust'
+  const counters = isRust
+    ? {dimensionality: null, maxSeqId: null}
+    : {dimensionality: dimension, maxSeqId: pending.maxSeqId}
+  await writeIndexMetadata(file, {...ids, ...counters}, isRust ? 'dict' : 'PersistentData')
+  await fsyncPath(file)
+}
+
+function stage(name: Stage, {onStage, signal}: StageOptions): ScanOptions {
+  return {onProgress: (done, total) => onStage?.(name, done, total), signal}
+}

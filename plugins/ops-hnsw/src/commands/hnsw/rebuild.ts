@@ -1,0 +1,128 @@
+import {readCatalog} from '@chops/core/catalog'
+import {
+  changeFlags,
+  chooseCollection,
+  ChopsCommand,
+  collectionFlags,
+  persistDirArg,
+} from '@chops/core/command'
+import {requireUnused, withWriteAccess} from '@chops/core/change'
+import * as Flags from '@oclif/core/flags'
+
+import {constructionFlags, parametersOf, runtimeFlags} from '../../flags.js'
+import {hnswInfoTables} from '../../render/hnsw-info.js'
+import {changesTable, placeText, resultText} from '../../render/rebuild.js'
+import {selectFragmented} from '../../services/fragmented.js'
+import {planRebuild, rebuild, type RebuildPlan, type RebuildResult} from '../../services/rebuild.js'
+
+const STEPS = {
+  read: 'Reading the vectors',
+  build: 'Building the graph',
+  verify: 'Verifying vectors, links and recall',
+  switch: 'Putting the new index in force',
+}
+
+export interface HnswRebuildOutput {
+  chromaVersion: string
+  dryRun: boolean
+  failed: {collection: string; collectionId: string; message: string}[]
+  planned: RebuildPlan[]
+  rebuilt: RebuildResult[]
+}
+
+export default class HnswRebuild extends ChopsCommand {
+  static override args = {persistDir: persistDirArg}
+
+  static override description = `Builds an index anew from its live vectors and the pending part of the log: deleted elements go, and parameters that are fixed at creation can be changed, the space too. It needs neither the old graph nor Chroma, so it also cures an index whose links are damaged.
+
+The new index is built beside the old one, read back and verified, and put in force in one SQLite transaction; the old folder is kept as a backup.`
+
+  static override examples = [
+    {
+      command: '<%= config.bin %> <%= command.id %> ./chroma --collection docs',
+      description: 'Defragment the index of a collection:',
+    },
+    {
+      command:
+        '<%= config.bin %> <%= command.id %> ./chroma --collection docs --space cosine --m 32 --construction-ef 200',
+      description: 'Change parameters that are otherwise fixed:',
+    },
+    {
+      command: '<%= config.bin %> <%= command.id %> ./chroma --all --fragmentation 0.2 --yes --no-backup',
+      description: 'Rebuild every index with more than 20 % deleted elements, without a question:',
+    },
+  ]
+
+  static override flags = {
+    ...collectionFlags,
+    all: Flags.boolean({description: 'every collection above --fragmentation', exclusive: ['collection']}),
+    fragmentation: Flags.string({
+      default: '0.2',
+      description: 'with --all: share of deleted elements from which on an index is rebuilt',
+      helpValue: '0..1',
+    }),
+    backup: Flags.boolean({allowNo: true, char: 'b', default: true, description: 'keep the old index'}),
+    ...constructionFlags,
+    ...runtimeFlags,
+    ...changeFlags,
+  }
+
+  static override summary = 'Rebuild an index compactly, with changed parameters if asked.'
+
+  override async run(): Promise<HnswRebuildOutput> {
+    const {args, flags} = await this.parse(HnswRebuild)
+    const wanted = parametersOf(flags)
+    const dir = await this.open(args.persistDir)
+    const catalog = await readCatalog(dir)
+    const chosen = flags.all
+      ? await selectFragmented(dir, catalog, flags, {signal: this.signal})
+      : [await chooseCollection(catalog, flags, this.signal)]
+    const planned: RebuildPlan[] = []
+    for (const collection of chosen)
+      planned.push(await planRebuild(dir, collection, wanted, {signal: this.signal}))
+    const output: HnswRebuildOutput = {
+      chromaVersion: this.chromaVersion(dir),
+      dryRun: flags['dry-run'],
+      failed: [],
+      planned,
+      rebuilt: [],
+    }
+    await this.showPlan(planned)
+    if (flags['dry-run'] || planned.length === 0) return output
+    await requireUnused(dir.path, flags)
+    const question = `Are you sure you want to rebuild the index of ${planned.map((plan) => placeText(plan)).join(', ')}?`
+    if (!(await this.confirm(question, flags.yes))) {
+      this.log('Nothing was changed.')
+      return output
+    }
+
+    await withWriteAccess(dir.path, flags, async (writable) => {
+      for (const plan of planned) {
+        const result = await this.attempt(planned.length === 1, plan, output.failed, () =>
+          this.runSteps(STEPS, (onStage) =>
+            rebuild(writable, plan, {
+              backup: flags.backup,
+              onStage,
+              signal: this.signal,
+              threads: flags['num-threads'],
+            }),
+          ),
+        )
+        if (!result) continue
+        output.rebuilt.push(result)
+        if (result.after) await this.table(...hnswInfoTables(result.after))
+        this.log(resultText(result))
+      }
+    })
+    return output
+  }
+
+  private async showPlan(planned: RebuildPlan[]): Promise<void> {
+    if (planned.length === 0) this.log('No index is that fragmented: nothing to rebuild.')
+    for (const plan of planned) {
+      if (plan.damage !== null) this.warn(`${plan.damage} It is rebuilt from its vectors.`)
+      if (plan.before) await this.table(...hnswInfoTables(plan.before))
+      if (plan.changes.length > 0) await this.table(changesTable(plan.changes))
+    }
+  }
+}

@@ -1,0 +1,66 @@
+import type {HnswParameters} from '@chops/core/catalog'
+
+import * as Flags from '@oclif/core/flags'
+
+const decimal = Flags.custom<number>({
+  helpValue: 'NUMBER',
+  async parse(input) {
+    const value = Number(input)
+    if (!Number.isFinite(value) || value <= 1)
+      throw new Error(`Expected a number above 1 but received: ${input}`)
+    return value
+  },
+})
+
+/** Parameters that an engine takes from its configuration each time it opens an index. */
+export const runtimeFlags = {
+  'batch-size': Flags.integer({
+    description: 'writes that are searched by brute force before they enter the graph',
+    min: 3,
+  }),
+  'num-threads': Flags.integer({description: 'threads of the index', max: 1024, min: 1}),
+  'resize-factor': decimal({description: 'growth of a full index'}),
+  'search-ef': Flags.integer({
+    description: 'candidates a search keeps: more is slower and finds more',
+    min: 1,
+  }),
+  'sync-threshold': Flags.integer({
+    description: 'writes between two times that the index is persisted',
+    min: 3,
+  }),
+}
+
+/** Parameters that are built into a graph. */
+export const constructionFlags = {
+  'construction-ef': Flags.integer({
+    description: 'candidates an insertion keeps: more is slower and better',
+    min: 1,
+  }),
+  m: Flags.integer({
+    description: 'links per element above level 0, and half of those at level 0',
+    max: 4096,
+    min: 2,
+  }),
+  space: Flags.option({description: 'distance', options: ['cosine', 'l2', 'ip'] as const})(),
+}
+
+type Values = {
+  [K in keyof typeof constructionFlags | keyof typeof runtimeFlags]?: number | string | undefined
+}
+
+const NAMES = {
+  'batch-size': 'batchSize',
+  'construction-ef': 'constructionEf',
+  m: 'm',
+  'num-threads': 'numThreads',
+  'resize-factor': 'resizeFactor',
+  'search-ef': 'searchEf',
+  space: 'space',
+  'sync-threshold': 'syncThreshold',
+} as const satisfies Record<keyof Values, keyof HnswParameters>
+
+/** The parameters that were given on the command line. */
+export function parametersOf(flags: Values): Partial<HnswParameters> {
+  const given = (Object.keys(NAMES) as (keyof Values)[]).filter((name) => flags[name] !== undefined)
+  return Object.fromEntries(given.map((name) => [NAMES[name], flags[name]]))
+}

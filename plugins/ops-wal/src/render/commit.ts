@@ -1,0 +1,33 @@
+import {formatCount, type TableData} from '@chops/core/output'
+
+import type {CommitPlan, CommitResult} from '../services/commit.js'
+
+/** The summary the Python tool prints, with the place and what is pending. */
+export function commitPlanTables(plans: CommitPlan[]): TableData[] {
+  const skipped = plans.filter((plan) => plan.skipped)
+  const summary = {
+    columns: ['Collection', 'Tenant', 'Database', 'WAL Entries', 'Pending'],
+    rows: plans
+      .filter((plan) => !plan.skipped)
+      .map((plan) => [
+        plan.collection,
+        plan.tenant,
+        plan.database,
+        formatCount(plan.walEntries),
+        formatCount(plan.pending),
+      ]),
+    title: 'WAL Commit Summary',
+  }
+  if (skipped.length === 0) return [summary]
+  const rows = skipped.map((plan) => [plan.collection, plan.tenant, plan.database])
+  return [summary, {columns: ['Collection', 'Tenant', 'Database'], rows, title: 'Skipped Collections'}]
+}
+
+export function commitResultText(result: CommitResult): string {
+  const how = result.method === 'extend' ? 'added to the index' : 'in a new index'
+  return (
+    `Committed ${formatCount(result.appliedRows)} log rows of collection ${result.collection} ` +
+    `(tenant ${result.tenant}, database ${result.database}, id ${result.collectionId}): ` +
+    `${formatCount(result.elements)} elements, ${how}, recall@10 ${result.recall.toFixed(3)}.`
+  )
+}
