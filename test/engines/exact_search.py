@@ -31,7 +31,7 @@ def _allowed(space, query, vectors):
 
 
 def wrong_distances(space, queries, answers, vectors_by_id):
-    """The (query number, id, given, exact) whose given distance is not that of the space; unknown ids are left out."""
+    """The (query number, id, given, exact) whose distance is not that of the space; unknown ids are left out."""
     wrong = []
     for n, (vector, (ids, given)) in enumerate(zip(queries, answers)):
         known = [(id, d) for id, d in zip(ids, given) if id in vectors_by_id]

@@ -11,7 +11,7 @@ MARGIN = 110
 MOST = 1200
 # How many of the added records get a document and metadata: the threshold needs many records, the tables only some.
 DESCRIBED = 60
-# How many of the added records are looked for by a query, and the share of them that may be missed: HNSW is approximate.
+# How many of the added records a query looks for, and the share of them it may miss: HNSW is approximate.
 LOOKED_FOR = 60
 MAY_MISS = 0.1
 

@@ -3,7 +3,7 @@ import {execFileSync} from 'node:child_process'
 import {fileURLToPath} from 'node:url'
 import {unpackFixture} from '../support/fixtures.js'
 import type {Engine} from './support/engines.js'
-import {ENGINE_VERSIONS, engineOrSkip} from './support/engines.js'
+import {ENGINE_VERSIONS, engineOrSkip, installEngine} from './support/engines.js'
 import type {Snapshot} from './support/judge.js'
 import {copyOf, judgeBy, snapshotBy, upgradeBy, writeDirectory} from './support/judge.js'
 
@@ -25,6 +25,11 @@ const WRONG_CHANGES = [
 ] as const
 
 describe('the judging engines', () => {
+  before('find or install them', async function () {
+    this.timeout(0)
+    await Promise.all(ENGINE_VERSIONS.map((version) => installEngine(version)))
+  })
+
   for (const version of ENGINE_VERSIONS) {
     describe(`Chroma ${version}`, () => {
       let engine: Engine
@@ -61,6 +66,7 @@ describe('the judging engines', () => {
           const said = problems.filter((problem) => problem.startsWith(`${key}: `))
           expect(said.join('\n'), kind).to.match(text)
         }
+
         expect(problems.filter((problem) => problem.startsWith(`${LOCAL}/empty: `))).to.deep.equal([])
       })
     })
@@ -84,6 +90,7 @@ describe('the judging engines', () => {
       const records = before.get(`${tenant}/${database}/${name}`) ?? 0
       expect(count, name).to.equal(records === 0 ? 0 : records + 4)
     }
+
     const upgraded = await snapshotBy(engine, persistDir)
     expect((await judgeBy(engine, persistDir, upgraded)).problems).to.deep.equal([])
   })

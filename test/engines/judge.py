@@ -37,7 +37,7 @@ def parse_arguments():
     write.add_argument("--scale", type=float, default=1.0)
     write.add_argument("--dim", type=int, default=12)
 
-    describe = command(commands, "snapshot", run_snapshot, "print what the engine answers (this applies pending log rows)")
+    describe = command(commands, "snapshot", run_snapshot, "print what the engine answers; it may write, too")
     describe.add_argument("--seed", type=int, default=1, help="of the queries")
     describe.add_argument("--digest-only", action="store_true", help="leave the records out")
 
@@ -45,7 +45,7 @@ def parse_arguments():
     judge.add_argument("expected", help="the snapshot's JSON file, - for stdin")
     judge.add_argument("--go-on", action="store_true", help="then go on writing, check again, and print the new state")
     judge.add_argument("--changed-space", action="append", default=[], metavar="[TENANT/DATABASE/]NAME=SPACE")
-    judge.add_argument("--tolerance", type=float, default=0, help="of embeddings that are normalised, relative to the norm")
+    judge.add_argument("--tolerance", type=float, default=0, help="of normalised embeddings, relative to the norm")
     judge.add_argument("--recall-tolerance", type=float, default=0.05)
 
     upgrade = command(commands, "upgrade", run_upgrade, "open with this engine and touch every collection")

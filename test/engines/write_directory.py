@@ -84,7 +84,9 @@ def write_directory(persist, seed, scale, dim):
     writer.add(client.create_collection("wal_only", metadata=parameters(unit, "l2")), range(unit // 2))
     write_inner_product(writer, client.create_collection("inner_product", metadata=parameters(unit, "ip")), unit)
     steady = client.create_collection("steady", metadata=parameters(unit, "l2"))
-    writer.add(steady, range(unit * 3 + unit // 4))
+    # Two calls: 1.x writes the index at the end of the call that crosses the threshold, with all of it.
+    writer.add(steady, range(unit * 3))
+    writer.add(steady, range(unit * 3, unit * 3 + unit // 4))
     client.create_collection("empty", metadata=parameters(unit, "l2"))
     # Everything default, and so one index written at 1000 records and 37 more in the log.
     writer.add(client.create_collection("defaults"), range(1037))
@@ -133,6 +135,6 @@ def write_inner_product(writer, collection, unit):
     """Vectors only: records without a document and without metadata."""
     vectors = writer.vectors(unit * 3 + 5)
     names = [f"v{i}" for i in range(len(vectors))]
-    for k in range(0, len(names), 100):
-        collection.add(ids=names[k : k + 100], embeddings=vectors[k : k + 100])
+    for some in (slice(0, unit * 3), slice(unit * 3, None)):
+        collection.add(ids=names[some], embeddings=vectors[some])
     collection.delete(ids=names[: unit // 2])

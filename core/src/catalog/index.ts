@@ -2,3 +2,4 @@ export {type Catalog, type Collection, hnswParametersOf, readCatalog, type Segme
 export {type HnswParameters, type Space} from './hnsw-parameters.js'
 export {type Metadata, type MetadataValue} from './metadata.js'
 export {type CollectionChoice, fullName, selectCollection} from './select-collection.js'
+export {writeHnswParameters} from './write-hnsw-parameters.js'

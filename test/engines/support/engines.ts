@@ -3,8 +3,9 @@ import {access, mkdir, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {promisify} from 'node:util'
+import type {Context} from 'mocha'
 
-/** One release of every generation whose files chops writes; see docs of the directory formats for what changed between them. */
+/** One release of every generation whose files chops writes; each reads or writes something in its own way. */
 export const ENGINE_VERSIONS = ['0.4.24', '0.5.5', '0.5.23', '0.6.3', '1.0.16', '1.5.9'] as const
 
 export type EngineVersion = (typeof ENGINE_VERSIONS)[number]
@@ -19,7 +20,7 @@ export interface Engine {
 export type Installation = {engine: Engine} | {reason: string}
 
 /** These came before NumPy 2 and do not import with it. */
-const NEEDS_OLD_NUMPY: readonly EngineVersion[] = ['0.4.24', '0.5.5']
+const NEEDS_OLD_NUMPY: ReadonlySet<EngineVersion> = new Set(['0.4.24', '0.5.5'])
 const MARKER = '.chops-engine'
 /** What pip says, before it concludes that there is no such package. */
 const UNREACHABLE = /connection (broken|error)|new connection|name resolution|read timed out/i
@@ -43,17 +44,23 @@ export async function installEngine(version: EngineVersion): Promise<Installatio
 }
 
 /** The engine, for a `before` hook; where there is none, says why on stderr and skips the suite. */
-export async function engineOrSkip(context: Mocha.Context, version: EngineVersion): Promise<Engine> {
+export async function engineOrSkip(context: Context, version: EngineVersion): Promise<Engine> {
+  context.timeout(2 * INSTALL_TIME)
   const installation = await installEngine(version)
   if ('engine' in installation) return installation.engine
   console.warn(`Chroma ${version} is left out: ${installation.reason}`)
+  // eslint-disable-next-line mocha/no-skipped-tests -- what a machine lacks is said, not failed
   return context.skip()
 }
 
 /** Two at a time: pip spends its time on one core, unpacking and compiling. */
 async function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  if (installing >= AT_A_TIME) await new Promise<void>((resolve) => void queue.push(resolve))
-  else installing++
+  if (installing >= AT_A_TIME) {
+    await new Promise<void>((resolve) => {
+      queue.push(resolve)
+    })
+  } else installing++
+
   try {
     return await work()
   } finally {
@@ -73,12 +80,13 @@ async function findOrInstall(version: EngineVersion): Promise<Installation> {
     await writeFile(join(folder, MARKER), '')
     return {engine}
   }
+
   return (await install(version, folder, python)) ?? {engine}
 }
 
 function enginesFolder(): string {
   return (
-    process.env['CHOPS_ENGINES'] ??
+    process.env.CHOPS_ENGINES ??
     fileURLToPath(new URL('../../../node_modules/.cache/chops-engines/', import.meta.url))
   )
 }
@@ -92,7 +100,7 @@ async function install(
   await mkdir(folder, {recursive: true})
   const venv = await failureOf('python3', ['-m', 'venv', folder])
   if (venv !== undefined) return {reason: `python3 cannot make a virtual environment: ${venv}`}
-  const wanted = [`chromadb==${version}`, ...(NEEDS_OLD_NUMPY.includes(version) ? ['numpy<2'] : [])]
+  const wanted = [`chromadb==${version}`, ...(NEEDS_OLD_NUMPY.has(version) ? ['numpy<2'] : [])]
   const options = ['--quiet', '--disable-pip-version-check', '--no-input', '--retries', '1']
   const pip = await failureOf(python, ['-m', 'pip', 'install', ...options, ...wanted])
   if (pip !== undefined) return {reason: `pip cannot install ${wanted.join(' ')}: ${pip}`}

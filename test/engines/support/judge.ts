@@ -55,7 +55,7 @@ const ENVIRONMENT = {
   OPENBLAS_NUM_THREADS: '1',
   // Up to 0.6 the order in which a batch enters the graph follows the hashes of the ids.
   PYTHONHASHSEED: '0',
-  PYTHONIOENCODING: 'utf-8',
+  PYTHONIOENCODING: 'utf8',
 }
 const run = promisify(execFile)
 
@@ -95,7 +95,7 @@ export async function judgeBy(
   const flags = [...changed, ...recall, '--tolerance', `${tolerance}`, ...(goOn ? ['--go-on'] : [])]
   const first = await verdict(engine, dir, flags, expected)
   if (!first.ok || !first.state) return {ok: first.ok, problems: first.problems}
-  const later = ['--tolerance', `${Math.max(tolerance, NORMALISED)}`, ...recall]
+  const later = [...changed, '--tolerance', `${Math.max(tolerance, NORMALISED)}`, ...recall]
   const {ok, problems} = await verdict(engine, dir, later, first.state)
   return {ok, problems: problems.map((problem) => `reopened: ${problem}`)}
 }

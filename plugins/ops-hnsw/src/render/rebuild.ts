@@ -4,7 +4,12 @@ import type {ParameterChange} from '../services/parameter-changes.js'
 import type {RebuildPlan, RebuildResult} from '../services/rebuild.js'
 
 /** Every place a collection of this name could be confused with another. */
-export function placeText({collection, collectionId, database, tenant}: RebuildPlan): string {
+export function placeText({
+  collection,
+  collectionId,
+  database,
+  tenant,
+}: Pick<RebuildPlan, 'collection' | 'collectionId' | 'database' | 'tenant'>): string {
   return `collection ${collection} (tenant ${tenant}, database ${database}, id ${collectionId})`
 }
 
