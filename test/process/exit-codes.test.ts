@@ -35,7 +35,7 @@ describe('exit codes', () => {
       args: ['db', 'info'],
       code: 'usage',
       exitCode: 2,
-      says: /persistDir|PERSIST_DIR/,
+      says: /PERSIST_DIR/,
       title: 'a missing argument',
     },
     {

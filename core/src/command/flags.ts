@@ -4,7 +4,6 @@ import * as Flags from '@oclif/core/flags'
 /** The first argument of every command. */
 export const persistDirArg = Args.string({
   description: 'the folder Chroma was started with: the one that holds chroma.sqlite3',
-  name: 'PERSIST_DIR',
   required: true,
 })
 
@@ -34,7 +33,7 @@ export const collectionFlags = {
 /** A flag that may be repeated and takes comma lists as well: `-s a,b -s c`. */
 export const nameList = Flags.custom<string[]>({
   delimiter: ',',
-  helpValue: 'NAME,...',
+  helpValue: 'NAME',
   multiple: true,
 })
 

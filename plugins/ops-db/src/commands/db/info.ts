@@ -7,7 +7,7 @@ import {type DatabaseInfo, describeDatabase} from '../../services/database-info.
 import {redact} from '../../services/redact.js'
 
 export default class DbInfo extends ChopsCommand {
-  static override args = {persistDir: persistDirArg}
+  static override args = {PERSIST_DIR: persistDirArg}
 
   static override description = `Shows what is in a persist directory: its generation, sizes and leftovers, and for each collection of every tenant and database its records, its part of the log, and the exact state of its index.
 
@@ -34,8 +34,8 @@ Nothing is changed, not even a timestamp, so it works on a read-only mount and b
 
   override async run(): Promise<DatabaseInfo> {
     const {args, flags} = await this.parse(DbInfo)
-    if (flags['privacy-mode']) this.hideFromMessages(resolve(args.persistDir), args.persistDir)
-    const dir = await this.open(args.persistDir)
+    if (flags['privacy-mode']) this.hideFromMessages(resolve(args.PERSIST_DIR), args.PERSIST_DIR)
+    const dir = await this.open(args.PERSIST_DIR)
     const found = await this.withProgress('Reading the indexes', (onProgress) =>
       describeDatabase(dir, {onProgress, signal: this.signal, skip: flags['skip-collection-names'] ?? []}),
     )

@@ -20,7 +20,7 @@ export interface HnswConfigOutput extends ConfigPlan {
 }
 
 export default class HnswConfig extends ChopsCommand {
-  static override args = {persistDir: persistDirArg}
+  static override args = {PERSIST_DIR: persistDirArg}
 
   static override description = `Changes parameters that an engine takes from its configuration each time it opens an index; the index itself stays as it is. Values that are set already are skipped. Parameters that are built into the graph are changed by hnsw rebuild.`
 
@@ -49,7 +49,7 @@ export default class HnswConfig extends ChopsCommand {
       })
     }
 
-    const dir = await this.open(args.persistDir)
+    const dir = await this.open(args.PERSIST_DIR)
     const plan = planConfig(dir, await chooseCollection(await readCatalog(dir), flags, this.signal), wanted)
     const output = {...plan, applied: false, chromaVersion: this.chromaVersion(dir), dryRun: flags['dry-run']}
     if (plan.changes.length === 0) {

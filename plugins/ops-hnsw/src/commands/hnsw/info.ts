@@ -6,7 +6,7 @@ import {hnswInfoTables} from '../../render/hnsw-info.js'
 import {describeIndex, type HnswInfo} from '../../services/hnsw-info.js'
 
 export default class HnswInfoCommand extends ChopsCommand {
-  static override args = {persistDir: persistDirArg}
+  static override args = {PERSIST_DIR: persistDirArg}
 
   static override description = `Shows the parameters that the directory's own engine uses for the index of one collection, and what the index files hold. The fragmentation is exact: deleted elements are counted in the files, the index is not loaded.
 
@@ -39,7 +39,7 @@ Nothing is changed.`
 
   override async run(): Promise<HnswInfo> {
     const {args, flags} = await this.parse(HnswInfoCommand)
-    const dir = await this.open(args.persistDir)
+    const dir = await this.open(args.PERSIST_DIR)
     const collection = await chooseCollection(await readCatalog(dir), flags, this.signal)
     const info = await this.withProgress('Reading the index', (onProgress) =>
       describeIndex(dir, collection, {onProgress, signal: this.signal, verbose: flags.verbose}),

@@ -31,7 +31,7 @@ export interface HnswRebuildOutput {
 }
 
 export default class HnswRebuild extends ChopsCommand {
-  static override args = {persistDir: persistDirArg}
+  static override args = {PERSIST_DIR: persistDirArg}
 
   static override description = `Builds an index anew from its live vectors and the pending part of the log: deleted elements go, and parameters that are fixed at creation can be changed, the space too. It needs neither the old graph nor Chroma, so it also cures an index whose links are damaged.
 
@@ -72,7 +72,7 @@ The new index is built beside the old one, read back and verified, and put in fo
   override async run(): Promise<HnswRebuildOutput> {
     const {args, flags} = await this.parse(HnswRebuild)
     const wanted = parametersOf(flags)
-    const dir = await this.open(args.persistDir)
+    const dir = await this.open(args.PERSIST_DIR)
     const catalog = await readCatalog(dir)
     const chosen = flags.all
       ? await selectFragmented(dir, catalog, flags, {signal: this.signal})

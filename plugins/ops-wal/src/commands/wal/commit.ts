@@ -21,7 +21,7 @@ export interface WalCommitOutput {
 }
 
 export default class WalCommit extends ChopsCommand {
-  static override args = {persistDir: persistDirArg}
+  static override args = {PERSIST_DIR: persistDirArg}
 
   static override description = `Writes the pending part of the log into the HNSW index of every collection, so that its vectors no longer exist in the log alone. It works for every Chroma from 0.4.15 on, 1.x included, whose engine writes an index only every sync_threshold writes.
 
@@ -52,7 +52,7 @@ A small part is added to the graph there is; a large one, or a collection withou
 
   override async run(): Promise<WalCommitOutput> {
     const {args, flags} = await this.parse(WalCommit)
-    const dir = await this.open(args.persistDir)
+    const dir = await this.open(args.PERSIST_DIR)
     const planned = await planCommit(dir, flags.skip ?? [])
     const pending = planned.filter((plan) => !plan.skipped && plan.pending > 0)
     const output: WalCommitOutput = {

@@ -1,0 +1,75 @@
+import {fsyncPath} from '@chops/core/change'
+import {usage} from '@chops/core/errors'
+import {randomUUID} from 'node:crypto'
+import {open, realpath, rename, rm, stat} from 'node:fs/promises'
+import {basename, dirname, join, relative, resolve, sep} from 'node:path'
+
+export interface OutputFile {
+  exists: boolean
+  /** Absolute, with symbolic links resolved. */
+  path: string
+}
+
+/** Writes a chunk; settles when the next one may follow. */
+export type Write = (chunk: Uint8Array) => Promise<void>
+
+/**
+ * Looks at where a file is to be written, before anything is written.
+ *
+ * @throws ChopsError `usage` for a place that is not a file, or one of Chroma's own files
+ */
+export async function inspectOutputFile(file: string, persistDir: string): Promise<OutputFile> {
+  const found = await stat(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return
+    throw error
+  })
+  if (found && !found.isFile()) {
+    throw usage(`${file} is not a regular file.`, {
+      file,
+      next: 'Name a file, or leave --out away to write to standard output.',
+    })
+  }
+
+  const path = found ? await realpath(file) : join(await realpath(dirname(resolve(file))), basename(file))
+  const inside = relative(await realpath(persistDir), path)
+  const isInside = inside !== '' && !inside.startsWith('..')
+  // Sidecars as well: SQLite would take a file of that name for its own.
+  if (isInside && (inside.includes(sep) || inside.startsWith('chroma.sqlite3'))) {
+    throw usage(`${file} is a place for Chroma's own files.`, {
+      file,
+      next: 'Name a file outside of the persist directory.',
+    })
+  }
+
+  return {exists: found !== undefined, path}
+}
+
+/**
+ * Writes a file under a temporary name beside it, makes it durable and renames it, so that there is the whole file or
+ * what was there before. The temporary file goes when `work` fails.
+ */
+export async function writeOutputFile<T>(path: string, work: (write: Write) => Promise<T>): Promise<T> {
+  const temporary = `${path}.${randomUUID()}.tmp`
+  const handle = await open(temporary, 'wx')
+  try {
+    let result: T
+    try {
+      result = await work(async (chunk) => {
+        await handle.writeFile(chunk).catch((error: unknown) => {
+          // Errors of an open file do not say which one it is.
+          throw Object.assign(error as Error, {path})
+        })
+      })
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+
+    await rename(temporary, path)
+    await fsyncPath(dirname(path))
+    return result
+  } catch (error) {
+    await rm(temporary, {force: true})
+    throw error
+  }
+}

@@ -1,0 +1,57 @@
+import {expect} from 'chai'
+import {readFileSync, renameSync, writeFileSync} from 'node:fs'
+import {dirname, join} from 'node:path'
+import {fileURLToPath} from 'node:url'
+
+import {chops} from '../support/cli.js'
+import {unpackFixture} from '../support/fixtures.js'
+
+/** Documents whose ```console blocks are commands with their real output (UPDATE_DOCS=1 writes them anew). */
+const DOCUMENTS = ['README.md']
+const BLOCK = /```console\n\$ (chops [^\n]+)\n([^`]*)```/g
+
+/** What differs from run to run: the folder, new ids and the time in a backup's name. */
+function steady(output: string, folder: string, known: string): string {
+  return output
+    .replaceAll(folder, '/srv')
+    .replaceAll(/_backup_\d{14}/g, '_backup_YYYYMMDDhhmmss')
+    .replaceAll(/[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/g, (id) =>
+      known.includes(id) ? id : '<new segment id>',
+    )
+    .replaceAll(/ +$/gm, '')
+}
+
+for (const document of DOCUMENTS) {
+  describe(`the samples in ${document}`, () => {
+    const path = fileURLToPath(new URL(`../../${document}`, import.meta.url))
+    const text = readFileSync(path, 'utf8')
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const folder = dirname(persistDir)
+    renameSync(persistDir, join(folder, 'chroma'))
+    let known = ''
+    let updated = text
+
+    before(async () => {
+      known = (await chops(['db', 'info', join(folder, 'chroma'), '--json'])).stdout
+    })
+
+    for (const [block, line = '', sample = ''] of text.matchAll(BLOCK)) {
+      it(`${line} prints what the document shows`, async () => {
+        const args = line
+          .split(' ')
+          .slice(1)
+          .map((word) => (word === './chroma' ? join(folder, 'chroma') : word))
+        const {code, stderr, stdout} = await chops(args)
+        expect(code, stderr).to.equal(0)
+        const output = steady(stdout, folder, known)
+        if (process.env.UPDATE_DOCS)
+          updated = updated.replace(block, () => `\`\`\`console\n$ ${line}\n${output}\`\`\``)
+        else expect(output).to.equal(sample)
+      })
+    }
+
+    after(() => {
+      if (process.env.UPDATE_DOCS) writeFileSync(path, updated)
+    })
+  })
+}
