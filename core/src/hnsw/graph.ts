@@ -1,8 +1,8 @@
 import {allocate, openIndexFile, type ScanOptions} from './files.js'
 import type {HnswHeader} from './header-layout.js'
 import {level0Chunks} from './level0.js'
-import {entryPointProblems, listCount, readLevels, walkLinkLists} from './link-lists.js'
-import {LinkRules} from './link-rules.js'
+import {entryPointProblems, readLevels, walkLinkLists} from './link-lists.js'
+import {LinkRules, listCount} from './link-rules.js'
 import {assertNoProblem, problemError} from './problems.js'
 
 /** The links of an index without its vectors, by internal id. */
@@ -56,24 +56,24 @@ export async function loadGraph(
     upperLists: allocate(folder, () => new Uint32Array(lists * (maxM + 1))),
     upperStart,
   }
-  const upperRules = new LinkRules(folder, curElementCount, levels)
+  const upperRules = new LinkRules(folder, header, levels)
   await walkLinkLists(folder, header, (id, highest, words, at) => {
     for (let level = 1, list = at; level <= highest; level++, list += maxM + 1) {
       const to = ((upperStart[id] as number) + level - 1) * (maxM + 1)
       graph.upperLists[to] = listCount(words, list)
-      upperRules.check(id, level, words, list + 1, listCount(words, list), maxM)
+      upperRules.check(id, level, words, list + 1)
       for (let i = 1; i <= maxM; i++) graph.upperLists[to + i] = words[list + i] as number
     }
   })
   assertNoProblem(folder, upperRules.problems('link_lists.bin'))
 
-  const level0Rules = new LinkRules(folder, curElementCount)
+  const level0Rules = new LinkRules(folder, header)
   for await (const chunk of level0Chunks(folder, header, options)) {
     for (let row = 0; row < chunk.count; row++) {
       const id = chunk.firstId + row
       const from = chunk.linksAt(row)
       const count = chunk.linkCount(row)
-      level0Rules.check(id, 0, chunk.words, from, count, maxM0)
+      level0Rules.check(id, 0, chunk.words, from)
       graph.deleted[id] = chunk.isDeleted(row) ? 1 : 0
       graph.level0Counts[id] = count
       for (let i = 0; i < Math.min(count, maxM0); i++)

@@ -33,7 +33,36 @@ export interface HnswHeader {
   sizeDataPerElement: number
 }
 
-type Field = readonly [name: Exclude<keyof HnswHeader, 'dimension'>, type: 'f64' | 'i32' | 'u32' | 'u64']
+interface FieldType {
+  read: (bytes: Buffer, at: number) => number
+  size: number
+  write: (bytes: Buffer, value: number, at: number) => void
+}
+
+const TYPES = {
+  f64: {
+    read: (bytes, at) => bytes.readDoubleLE(at),
+    size: 8,
+    write: (bytes, value, at) => bytes.writeDoubleLE(value, at),
+  },
+  i32: {
+    read: (bytes, at) => bytes.readInt32LE(at),
+    size: 4,
+    write: (bytes, value, at) => bytes.writeInt32LE(value, at),
+  },
+  u32: {
+    read: (bytes, at) => bytes.readUInt32LE(at),
+    size: 4,
+    write: (bytes, value, at) => bytes.writeUInt32LE(value, at),
+  },
+  u64: {
+    read: (bytes, at) => Number(bytes.readBigUInt64LE(at)),
+    size: 8,
+    write: (bytes, value, at) => bytes.writeBigUInt64LE(BigInt(value), at),
+  },
+} satisfies Record<string, FieldType>
+
+type Field = readonly [name: Exclude<keyof HnswHeader, 'dimension'>, type: keyof typeof TYPES]
 
 const FIELDS: readonly Field[] = [
   ['persistenceVersion', 'i32'],
@@ -60,11 +89,9 @@ export function decodeHeader(bytes: Buffer): HnswHeader {
   const header = {} as HnswHeader
   let at = 0
   for (const [name, type] of FIELDS) {
-    if (type === 'i32') header[name] = bytes.readInt32LE(at)
-    else if (type === 'u32') header[name] = bytes.readUInt32LE(at)
-    else if (type === 'f64') header[name] = bytes.readDoubleLE(at)
-    else header[name] = Number(bytes.readBigUInt64LE(at))
-    at += type === 'i32' || type === 'u32' ? 4 : 8
+    const {read, size} = TYPES[type]
+    header[name] = read(bytes, at)
+    at += size
   }
 
   header.dimension = (header.labelOffset - header.offsetData) / 4
@@ -76,10 +103,9 @@ export function encodeHeader(header: HnswHeader): Buffer {
   const bytes = Buffer.alloc(HEADER_SIZE)
   let at = 0
   for (const [name, type] of FIELDS) {
-    if (type === 'i32') at = bytes.writeInt32LE(header[name], at)
-    else if (type === 'u32') at = bytes.writeUInt32LE(header[name], at)
-    else if (type === 'f64') at = bytes.writeDoubleLE(header[name], at)
-    else at = bytes.writeBigUInt64LE(BigInt(header[name]), at)
+    const {size, write} = TYPES[type]
+    write(bytes, header[name], at)
+    at += size
   }
 
   return bytes

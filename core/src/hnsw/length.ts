@@ -39,7 +39,8 @@ export async function readNorms(
 /** Norms of a cosine index that no vector can have (H16). */
 export function normProblems(norms: Float32Array): HnswProblem[] {
   const impossible = new Tally()
-  for (let id = 0; id < norms.length; id++) {
+  const elements = norms.length
+  for (let id = 0; id < elements; id++) {
     const norm = norms[id] as number
     if (!(norm >= 0 && norm < Infinity)) impossible.hit(id, norm)
   }

@@ -14,7 +14,10 @@ const SMALLEST_NORM = 1e-15
 
 function sumOfSquares(floats: Float32Array, at: number, dimension: number): number {
   // Several sums, because one alone waits for each addition to finish before the next.
-  let [a, b, c, d] = [0, 0, 0, 0]
+  let a = 0
+  let b = 0
+  let c = 0
+  let d = 0
   const end = at + dimension
   let i = at
   for (; i + 3 < end; i += 4) {
@@ -55,19 +58,19 @@ export async function level0Problems(
   header: HnswHeader,
   options: ScanOptions & {norms?: Float32Array | undefined} = {},
 ): Promise<HnswProblem[]> {
-  const {curElementCount, dimension, maxM0, sizeDataPerElement} = header
+  const {curElementCount, dimension, sizeDataPerElement} = header
   const {norms} = options
   const file = await openIndexFile(folder, FILE, curElementCount * sizeDataPerElement)
   await file.close()
 
-  const links = new LinkRules(folder, curElementCount)
+  const links = new LinkRules(folder, header)
   const labels = allocate(folder, () => new Float64Array(curElementCount))
   const notFinite = new Tally()
   const notNormalised = new Tally()
   for await (const chunk of level0Chunks(folder, header, options)) {
     for (let row = 0; row < chunk.count; row++) {
       const id = chunk.firstId + row
-      links.check(id, 0, chunk.words, chunk.linksAt(row), chunk.linkCount(row), maxM0)
+      links.check(id, 0, chunk.words, chunk.linksAt(row))
       labels[id] = chunk.label(row)
       // The squares of finite f32 cannot overflow an f64, so their sum is finite exactly when all of them are.
       const squares = sumOfSquares(chunk.floats, chunk.vectorAt(row), dimension)

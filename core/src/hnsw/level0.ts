@@ -64,6 +64,7 @@ export class Level0Chunk {
  * The rows of the first `curElementCount` elements, in order of their internal ids, chunk by chunk; the next chunk
  * is read while the caller works on this one. Memory: two chunks, whatever the size of the index.
  *
+ * @yields a chunk, whose rows are overwritten as soon as the next one is asked for
  * @throws ChopsError `damaged` when the file is missing, unreadable or too short
  */
 export async function* level0Chunks(

@@ -17,11 +17,6 @@ export interface WalkEnd {
   runaway?: HnswProblem
 }
 
-/** Number of links in the list that begins at `words[at]`; unchecked, it may exceed maxM in a damaged file. */
-export function listCount(words: Uint32Array, at: number): number {
-  return (words[at] as number) & 0xff_ff
-}
-
 function problem(what: string): HnswProblem {
   return {file: FILE, id: 'H9', what}
 }
@@ -171,15 +166,15 @@ export async function linkListProblems(
   header: HnswHeader,
   options: ScanOptions = {},
 ): Promise<HnswProblem[]> {
-  const {curElementCount, maxM} = header
+  const {maxM} = header
   const read = await readLevels(folder, header, {signal: options.signal})
   if ('broken' in read) return [read.broken]
 
   const {levels, runaway} = read
-  const links = new LinkRules(folder, curElementCount, levels)
+  const links = new LinkRules(folder, header, levels)
   const checkLists: LinkListVisitor = (id, highest, words, at) => {
     for (let l = 1, list = at; l <= highest; l++, list += maxM + 1) {
-      links.check(id, l, words, list + 1, listCount(words, list), maxM)
+      links.check(id, l, words, list + 1)
     }
   }
 

@@ -1,5 +1,11 @@
 import {allocate} from './files.js'
+import type {HnswHeader} from './header-layout.js'
 import {counted, type HnswFile, type HnswProblem, Tally} from './problems.js'
+
+/** Number of links in the list that begins at `words[at]`; unchecked, it may exceed its room in a damaged file. */
+export function listCount(words: Uint32Array, at: number): number {
+  return (words[at] as number) & 0xff_ff
+}
 
 /**
  * The rules every list of links has to keep (H10): no more links than the list has room for, each to another
@@ -19,15 +25,17 @@ export class LinkRules {
 
   constructor(
     folder: string,
-    private readonly elements: number,
+    private readonly header: HnswHeader,
     private readonly levels?: Uint8Array,
   ) {
-    this.lastList = allocate(folder, () => new Uint32Array(elements))
+    this.lastList = allocate(folder, () => new Uint32Array(header.curElementCount))
   }
 
-  /** Checks the list of one element on one level: `count` links from `words[at]` on, `room` at most. */
-  check(id: number, level: number, words: Uint32Array, at: number, count: number, room: number): void {
-    if (count > room) {
+  /** Checks the list of one element on one level: its links begin at `words[at]`, behind the word with their number. */
+  check(id: number, level: number, words: Uint32Array, at: number): void {
+    const {curElementCount, maxM, maxM0} = this.header
+    const count = listCount(words, at - 1)
+    if (count > (level === 0 ? maxM0 : maxM)) {
       this.overfull.hit(id, count)
       return
     }
@@ -35,7 +43,7 @@ export class LinkRules {
     this.list += 1
     for (let i = at; i < at + count; i++) {
       const target = words[i] as number
-      if (target >= this.elements) {
+      if (target >= curElementCount) {
         this.outOfRange.hit(id, target)
         continue
       }
@@ -49,7 +57,7 @@ export class LinkRules {
 
   /** What the lists of a file broke; at most one problem for each rule. */
   problems(file: HnswFile): HnswProblem[] {
-    const {elements} = this
+    const {curElementCount} = this.header
     return [
       ...this.overfull.problems(
         'H10',
@@ -61,7 +69,7 @@ export class LinkRules {
         'H10',
         file,
         (count, id, target) =>
-          `has ${counted(count, 'link')} out of the index of ${elements} elements: first from element ${id} to ${target}`,
+          `has ${counted(count, 'link')} out of the index of ${curElementCount} elements: first from element ${id} to ${target}`,
       ),
       ...this.toSelf.problems(
         'H10',

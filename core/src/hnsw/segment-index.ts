@@ -66,12 +66,12 @@ async function countElements(
   metadata: IndexMetadataSummary | undefined,
   options: ScanOptions,
 ): Promise<Pick<SegmentIndex, 'deleted' | 'live' | 'orphanLabels'>> {
-  const links = new LinkRules(folder, header.curElementCount)
+  const links = new LinkRules(folder, header)
   let deleted = 0
   let orphanLabels = 0
   for await (const chunk of level0Chunks(folder, header, options)) {
     for (let row = 0; row < chunk.count; row++) {
-      links.check(chunk.firstId + row, 0, chunk.words, chunk.linksAt(row), chunk.linkCount(row), header.maxM0)
+      links.check(chunk.firstId + row, 0, chunk.words, chunk.linksAt(row))
       if (chunk.isDeleted(row)) deleted += 1
       else if (!metadata?.labels.has(chunk.label(row))) orphanLabels += 1
     }

@@ -39,7 +39,7 @@ function isDriver(name: string): name is DriverName {
  * Node has it and it reads text whole, else the `sqlite3` package.
  */
 export function chooseDriver(requested?: DriverName): DriverName {
-  const name = requested ?? (process.env['CHOPS_SQLITE'] || undefined)
+  const name = requested ?? (process.env.CHOPS_SQLITE || undefined)
   if (name === undefined) return nodeSqliteSupport() === 'full' ? 'node:sqlite' : 'sqlite3'
   if (!isDriver(name)) {
     throw usage(`CHOPS_SQLITE is "${name}", which is no driver.`, {

@@ -1,6 +1,6 @@
-import {openSync, readSync, realpathSync, statSync, type BigIntStats} from 'node:fs'
+import {type BigIntStats, openSync, readSync, realpathSync, statSync} from 'node:fs'
 
-import {damaged, notFound, type ChopsError} from '../errors.js'
+import {type ChopsError, damaged, notFound} from '../errors.js'
 import {closeBesideConnections} from './posix-locks.js'
 
 const HEADER_BYTES = 100

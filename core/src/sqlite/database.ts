@@ -59,6 +59,8 @@ export interface KeysetQuery {
  * statement is left open while the caller works. Wrap it in a `transaction` where all pages must show one moment.
  *
  * Fails with `damaged` when the keys do not ascend, which only a corrupt B-tree does and which would never end.
+ *
+ * @yields the rows of one page, never none
  */
 export async function* keysetPages<T extends object>(db: Database, query: KeysetQuery): AsyncGenerator<T[]> {
   const {columns, from, key, pageSize, params = [], where} = query
@@ -106,7 +108,7 @@ export async function transaction<T>(
     return result
   } catch (error) {
     // A full disk or an I/O error has already made SQLite roll back; its complaint must not hide the cause.
-    await db.exec('ROLLBACK').catch(() => undefined)
+    await db.exec('ROLLBACK').catch(() => {})
     throw error
   }
 }

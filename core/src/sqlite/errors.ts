@@ -33,7 +33,7 @@ interface SqliteFailure {
 
 function failureOf(error: unknown): SqliteFailure | undefined {
   if (!(error instanceof Error)) return undefined
-  const {code, errcode, errno} = error as {code?: unknown; errcode?: unknown; errno?: unknown} & Error
+  const {code, errcode, errno} = error as Error & {code?: unknown; errcode?: unknown; errno?: unknown}
   // node:sqlite: {code: 'ERR_SQLITE_ERROR', errcode: extended}
   if (code === 'ERR_SQLITE_ERROR' && typeof errcode === 'number')
     return {code: errcode, message: error.message}

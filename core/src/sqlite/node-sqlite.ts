@@ -50,7 +50,7 @@ function probe(): Support {
     return 'none'
   }
 
-  const text = db.prepare('SELECT char(97, 0, 98) AS text').get()?.['text']
+  const text = db.prepare('SELECT char(97, 0, 98) AS text').get()?.text
   db.close()
   return text === 'a\0b' ? 'full' : 'cuts text'
 }

@@ -1,4 +1,4 @@
-import {closeSync, fstatSync, statSync, type BigIntStats} from 'node:fs'
+import {type BigIntStats, closeSync, fstatSync, statSync} from 'node:fs'
 
 /**
  * POSIX drops every lock that a process holds on a file as soon as the process closes *any* descriptor of that file

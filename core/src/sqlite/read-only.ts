@@ -7,7 +7,7 @@ import type {CopyOptions} from './recovered-copy.js'
 import {inUse} from '../errors.js'
 import {connect} from './connect.js'
 import {inspectDatabaseFile} from './database-file.js'
-import {SQLITE_READONLY, primaryCode} from './errors.js'
+import {primaryCode, SQLITE_READONLY} from './errors.js'
 import {copyForRecovery} from './recovered-copy.js'
 
 const ATTEMPTS = 5

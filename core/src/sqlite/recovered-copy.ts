@@ -68,7 +68,7 @@ async function requireSpace(needed: bigint, file: string): Promise<void> {
   if (free >= needed) return
   throw damaged(
     `${file} has unfinished writes, and the copy that it takes to read it (${megabytes(needed)}) ` +
-      `does not fit into ${tmpdir()}, where ${megabytes(free)} are free`,
+      `does not fit into ${tmpdir()}, where ${megabytes(free)} are free.`,
     {file, next: 'Make room there, or set TMPDIR to a folder on a larger disk.'},
   )
 }
@@ -77,8 +77,7 @@ async function copyFile(
   source: string,
   target: string,
   size: number,
-  signal: AbortSignal | undefined,
-  onBytes: (bytes: number) => void,
+  {onBytes, signal}: {onBytes: (bytes: number) => void; signal: AbortSignal | undefined},
 ): Promise<void> {
   const buffer = Buffer.allocUnsafe(Math.min(size, CHUNK_BYTES))
   // No stream and no FileHandle: both close the descriptor by themselves, and with it SQLite's locks.
@@ -131,11 +130,13 @@ export async function copyForRecovery(
     folder = await privateFolder()
     const path = join(folder, basename(found.path))
     let done = 0
+    const onBytes = (bytes: number): void => {
+      done += bytes
+      onProgress?.(done, Number(total))
+    }
+
     for (const {size, suffix} of parts) {
-      await copyFile(found.path + suffix, path + suffix, Number(size), signal, (bytes) => {
-        done += bytes
-        onProgress?.(done, Number(total))
-      })
+      await copyFile(found.path + suffix, path + suffix, Number(size), {onBytes, signal})
     }
 
     if (inspectDatabaseFile(file).fingerprint === found.fingerprint) {

@@ -43,17 +43,24 @@ export async function openSqlite3(connection: Connection): Promise<Database> {
   }
 }
 
+function isBeyondSafe(value: unknown): boolean {
+  return typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER
+}
+
 /** Columns with a number that came from an INTEGER beyond 2^53, or from a REAL of that size: they look the same. */
 function doubtfulColumns(rows: readonly object[]): string[] {
   const columns = new Set<string>()
   for (const row of rows) {
     for (const column in row) {
-      const value: unknown = row[column as keyof typeof row]
-      if (typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER) columns.add(column)
+      if (isBeyondSafe(row[column as keyof typeof row])) columns.add(column)
     }
   }
 
   return [...columns]
+}
+
+function finalize(statement: Statement): void {
+  statement.finalize()
 }
 
 class Sqlite3Database implements Database {
@@ -61,7 +68,7 @@ class Sqlite3Database implements Database {
   readonly file: string
   private closed = false
   private last: Promise<unknown> = Promise.resolve()
-  private readonly statements = new StatementCache<Statement>((statement) => statement.finalize())
+  private readonly statements = new StatementCache<Statement>(finalize)
 
   constructor(
     private readonly db: NativeDatabase,
@@ -139,7 +146,7 @@ class Sqlite3Database implements Database {
   /** One call at a time: the binding runs them on several threads, and lets a close overtake the finalizing. */
   private enqueue<R>(call: () => Promise<R>): Promise<R> {
     const result = this.last.then(call)
-    this.last = result.catch(() => undefined)
+    this.last = result.catch(() => {})
     return result
   }
 

@@ -23,12 +23,19 @@ function noise(length: number, seed: number): Buffer {
   let state = seed
   return Buffer.from(
     Array.from({length}, () => {
-      state = (state + 0x6d_2b_79_f5) | 0
+      state = (state + 0x6d_2b_79_f5) >>> 0
       let t = Math.imul(state ^ (state >>> 15), 1 | state)
-      t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+      t ^= t + Math.imul(t ^ (t >>> 7), 61 | t)
       return (t ^ (t >>> 14)) & 0xff
     }),
   )
+}
+
+/** Changes one row of `data_level0.bin`. */
+function row(id: number, change: (bytes: Buffer) => unknown): (bytes: Buffer) => void {
+  return (bytes) => {
+    change(bytes.subarray(id * ROW, (id + 1) * ROW))
+  }
 }
 
 async function brokenRules(folder: string): Promise<string[]> {
@@ -95,8 +102,6 @@ describe('check of the HNSW files', () => {
     })
   }
 
-  const row = (id: number, change: (bytes: Buffer) => void) => (bytes: Buffer) =>
-    void change(bytes.subarray(id * ROW, (id + 1) * ROW))
   const rowDamages: [what: string, rule: string, change: (bytes: Buffer) => void, sentence: RegExp][] = [
     ['more links than fit', 'H10', row(7, (r) => r.writeUInt16LE(17, 0)), /1 list .+ element 7 with 17/],
     [
@@ -151,7 +156,9 @@ describe('check of the HNSW files', () => {
 
   it('finds norms that no vector has in a cosine index, and ignores length.bin in others', async () => {
     const folder = copyOfCosineSegment()
-    damage(folder, 'length.bin', (bytes) => void bytes.writeFloatLE(-1, 40))
+    damage(folder, 'length.bin', (bytes) => {
+      bytes.writeFloatLE(-1, 40)
+    })
     expect(await brokenRules(folder)).to.deep.equal(['length.bin H16'])
     expect(await checkIndexFiles(folder, {cosine: false})).to.deep.equal([])
   })
@@ -161,19 +168,23 @@ describe('check of the HNSW files', () => {
     damage(
       folder,
       'data_level0.bin',
-      row(7, (r) => void r.fill(0, VECTOR, LABEL)),
+      row(7, (r) => r.fill(0, VECTOR, LABEL)),
     )
-    damage(folder, 'length.bin', (bytes) => void bytes.writeFloatLE(0, 28))
+    damage(folder, 'length.bin', (bytes) => {
+      bytes.writeFloatLE(0, 28)
+    })
     expect(await brokenRules(folder)).to.deep.equal([])
   })
 
   it('lists what is wrong in every file at once', async () => {
     const folder = copyOfCosineSegment()
-    damage(folder, 'header.bin', (bytes) => void bytes.writeUInt32LE(300, 56))
+    damage(folder, 'header.bin', (bytes) => {
+      bytes.writeUInt32LE(300, 56)
+    })
     damage(
       folder,
       'data_level0.bin',
-      row(7, (r) => void r.writeUInt32LE(7, 4)),
+      row(7, (r) => r.writeUInt32LE(7, 4)),
     )
     damage(folder, 'link_lists.bin', (bytes) => bytes.subarray(0, -4))
     rmSync(join(folder, 'length.bin'))

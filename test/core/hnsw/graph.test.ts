@@ -98,7 +98,9 @@ describe('graph of an HNSW index', () => {
 
   it('is not loaded when a link leads out of it', async () => {
     const folder = copyOfCosineSegment()
-    damage(folder, 'data_level0.bin', (bytes) => void bytes.writeUInt32LE(300, 4))
+    damage(folder, 'data_level0.bin', (bytes) => {
+      bytes.writeUInt32LE(300, 4)
+    })
     const error = await failure(loadGraph(folder, await readHeader(folder)))
     expect(error.kind).to.equal('damaged')
     expect(error.message).to.contain('data_level0.bin has 1 link out of the index of 300 elements')

@@ -8,6 +8,26 @@ import {HNSW_FILES} from '../../../core/src/hnsw/problems.js'
 import {FIXTURES} from '../../support/fixtures.js'
 import {copyOfCosineSegment, damage, failure, rules, segmentFolders} from './segment-folders.js'
 
+type Change = (bytes: Buffer) => void
+
+function i32(at: number, value: number): Change {
+  return (bytes) => {
+    bytes.writeInt32LE(value, at)
+  }
+}
+
+function u64(at: number, value: bigint | number): Change {
+  return (bytes) => {
+    bytes.writeBigUInt64LE(BigInt(value), at)
+  }
+}
+
+function f64(at: number, value: number): Change {
+  return (bytes) => {
+    bytes.writeDoubleLE(value, at)
+  }
+}
+
 describe('header of an HNSW index', () => {
   for (const name of FIXTURES) {
     it(`accepts every segment of ${name} and writes its header again byte by byte`, async () => {
@@ -49,11 +69,7 @@ describe('header of an HNSW index', () => {
       expect(header).to.include({enterpoint: 0xff_ff_ff_ff, maxElements: 100, maxLevel: -1})
   })
 
-  const i32 = (at: number, value: number) => (bytes: Buffer) => void bytes.writeInt32LE(value, at)
-  const u64 = (at: number, value: bigint | number) => (bytes: Buffer) =>
-    void bytes.writeBigUInt64LE(BigInt(value), at)
-  const f64 = (at: number, value: number) => (bytes: Buffer) => void bytes.writeDoubleLE(value, at)
-  const changes: [what: string, rule: string, change: (bytes: Buffer) => void][] = [
+  const changes: [what: string, rule: string, change: Change][] = [
     ['another persistence version', 'H4', i32(0, 2)],
     ['another offsetLevel0', 'H4', u64(4, 4)],
     ['fewer maxElements than elements', 'H5', u64(12, 299)],

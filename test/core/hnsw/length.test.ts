@@ -20,7 +20,9 @@ describe('length.bin', () => {
 
   it('is read in several chunks when it is large', async () => {
     const {folder, header} = writeLargeSegment(600_000)
-    damage(folder, 'length.bin', (bytes) => void bytes.writeFloatLE(7, 4 * 599_999))
+    damage(folder, 'length.bin', (bytes) => {
+      bytes.writeFloatLE(7, 4 * 599_999)
+    })
     const done: number[] = []
     const norms = await readNorms(folder, header, {onProgress: (bytes) => done.push(bytes)})
     expect(norms.at(-1)).to.equal(7)

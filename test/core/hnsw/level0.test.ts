@@ -99,6 +99,7 @@ describe('rows of data_level0.bin', () => {
   describe('of an index larger than a chunk', () => {
     const elements = 200_000
     let large: ReturnType<typeof writeLargeSegment>
+
     before(() => {
       large = writeLargeSegment(elements)
     })

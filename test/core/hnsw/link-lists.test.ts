@@ -59,7 +59,9 @@ describe('link_lists.bin', () => {
   ]
   for (const [what, length, sentence] of lengths) {
     it(`refuses a record ${what} (H9)`, async () => {
-      const problems = await problemsAfter((bytes) => void bytes.writeUInt32LE(length, bytes.length - 4))
+      const problems = await problemsAfter((bytes) => {
+        bytes.writeUInt32LE(length, bytes.length - 4)
+      })
       expect(rules(problems)).to.deep.equal(['link_lists.bin H9'])
       expect(problems[0]?.what).to.match(sentence)
     })

@@ -1,6 +1,8 @@
+import type {Context} from 'mocha'
+
 import {expect} from 'chai'
 import {createHash} from 'node:crypto'
-import {copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync} from 'node:fs'
+import {copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync} from 'node:fs'
 import {basename, dirname, join} from 'node:path'
 
 import type {DriverName} from '../../../core/src/sqlite/database.js'
@@ -10,18 +12,12 @@ import {nodeSqliteSupport} from '../../../core/src/sqlite/node-sqlite.js'
 import {openDatabase} from '../../../core/src/sqlite/open.js'
 import {temporaryFolder} from '../../support/fixtures.js'
 
-const DRIVERS: readonly DriverName[] = ['sqlite3', 'node:sqlite']
+/** Both drivers, which have to behave the same. */
+export const DRIVERS: readonly DriverName[] = ['sqlite3', 'node:sqlite']
 
-/** Describes the same behaviour with both drivers; pending where this Node has no usable `node:sqlite`. */
-export function describeDrivers(title: string, define: (driver: DriverName) => void): void {
-  for (const driver of DRIVERS) {
-    describe(`${title} (${driver})`, () => {
-      before(function () {
-        if (driver === 'node:sqlite' && nodeSqliteSupport() === 'none') this.skip()
-      })
-      define(driver)
-    })
-  }
+/** Leaves the tests of a driver pending where this Node has no usable `node:sqlite`. */
+export function skipWithout(driver: DriverName, hook: Context): void {
+  if (driver === 'node:sqlite' && nodeSqliteSupport() === 'none') hook.skip()
 }
 
 /** Everything in a folder with its size, time of change and content: equal only where not a byte was touched. */

@@ -8,7 +8,10 @@ export type Distance = (a: Float32Array, i: number, b: Float32Array, j: number) 
 const squaredEuclidean =
   (dimension: number): Distance =>
   (a, i, b, j) => {
-    let [s, t, u, v] = [0, 0, 0, 0]
+    let s = 0
+    let t = 0
+    let u = 0
+    let v = 0
     const end = i + dimension
     for (; i + 3 < end; i += 4, j += 4) {
       s += ((a[i] as number) - (b[j] as number)) ** 2
@@ -24,7 +27,10 @@ const squaredEuclidean =
 const innerProduct =
   (dimension: number): Distance =>
   (a, i, b, j) => {
-    let [s, t, u, v] = [0, 0, 0, 0]
+    let s = 0
+    let t = 0
+    let u = 0
+    let v = 0
     const end = i + dimension
     for (; i + 3 < end; i += 4, j += 4) {
       s += (a[i] as number) * (b[j] as number)

@@ -15,14 +15,14 @@ const LARGEST_SAMPLE = 100
 
 const SMALLEST_SAMPLE = 10
 
-/** Multiplications that the exact search of the sample may take: a second or two, but for the smallest sample. */
-const EXACT_SEARCH_WORK = 2e9
+/** Multiplications that the exact search of the sample may take: some tenths of a second, but for the smallest sample. */
+const EXACT_SEARCH_WORK = 2e8
 
 export interface VerifyOptions extends ScanOptions {
   /** Every live element that the index has to hold, as its space stores them. */
   elements: IndexElements
   folder: string
-  /** Number of elements to search for; by default what takes a second or two. */
+  /** Number of elements to search for; by default what takes some tenths of a second. */
   sample?: number
   space: Space
 }
