@@ -23,8 +23,7 @@ export interface HnswProblem {
 }
 
 const REBUILD = 'Run `chops hnsw rebuild`: it needs only the vectors, which are in data_level0.bin.'
-const RESTORE =
-  'Run `chops db check` for everything that is wrong here, then restore the folder from a backup.'
+const RESTORE = 'Restore the folder from a backup.'
 
 const NEXT: Record<HnswRule, string> = {
   H10: REBUILD,

@@ -1,6 +1,7 @@
 import type {Catalog} from '../catalog/catalog.js'
 import type {PersistDir} from '../persist-dir/persist-dir.js'
 
+import {readLogEnd} from './log-rows.js'
 import {readTopics, type Topic} from './topics.js'
 
 /**
@@ -43,7 +44,7 @@ export async function planCleaning(
   const topics = await readTopics(dir, catalog, vectorMaxSeqId)
   const rows = await dir.db.all<{id: string}>('SELECT id FROM collections')
   const collectionIds = new Set(rows.map(({id}) => id.toLowerCase()))
-  const end = topics.reduce((highest, {lastSeqId}) => Math.max(highest, lastSeqId), 0)
+  const end = await readLogEnd(dir)
   return topics.map((topic) => {
     const {collection} = topic
     if (collection === undefined) {
@@ -64,23 +65,24 @@ export async function planCleaning(
  *
  * @throws Error when other rows would go than planned, or the highest one; the transaction then must not be committed
  */
-export async function deletePlanned({db}: PersistDir, plan: readonly TopicCleaning[]): Promise<number> {
-  const highest = 'SELECT MAX(seq_id) AS seqId FROM embeddings_queue'
-  const before = await db.get<{seqId: null | number}>(highest)
+export async function deletePlanned(dir: PersistDir, plan: readonly TopicCleaning[]): Promise<number> {
+  const before = await readLogEnd(dir)
   const limits = plan
     .filter(({deletable}) => deletable > 0)
     .map(({topic, upTo}) => ({topic: topic.topic, upTo}))
-  const {changes} = await db.run(
+  const {changes} = await dir.db.run(
     `WITH planned AS MATERIALIZED (
        SELECT json_extract(value, '$.topic') AS topic, json_extract(value, '$.upTo') AS upTo FROM json_each(?))
      DELETE FROM embeddings_queue WHERE seq_id IN (
        SELECT q.seq_id FROM embeddings_queue q CROSS JOIN planned p ON p.topic = q.topic WHERE q.seq_id <= p.upTo)`,
     [JSON.stringify(limits)],
   )
-  const after = await db.get<{seqId: null | number}>(highest)
+  const after = await readLogEnd(dir)
   const planned = plan.reduce((sum, {deletable}) => sum + deletable, 0)
-  if (changes !== planned || after?.seqId !== before?.seqId) {
-    throw new Error(`${planned} log rows were to be deleted, not ${changes} up to ${before?.seqId}`)
+  if (changes !== planned || after !== before) {
+    throw new Error(
+      `${planned} log rows were to be deleted, not ${changes} from a log that ended at ${before} and ends at ${after}`,
+    )
   }
 
   return changes

@@ -82,7 +82,7 @@ export async function* keysetPages<T extends object>(db: Database, query: Keyset
     if (after !== undefined && reached <= after) {
       throw damaged(`The keys of ${from} are out of order.`, {
         file: db.file,
-        next: 'Run "chops db check" to see what is damaged, or restore the file from a backup.',
+        next: 'Restore the file from a backup.',
       })
     }
 

@@ -17,7 +17,7 @@ const SQLITE_NOTADB = 26
 /** SQLITE_READONLY_ROLLBACK: a hot journal that this connection may not roll back. */
 const SQLITE_READONLY_ROLLBACK = 776
 
-const CHECK = 'Run "chops db check" to see what is damaged, or restore the file from a backup.'
+const CHECK = 'Restore the file from a backup.'
 const PERMISSIONS =
   'Check the owner and the permissions of the file and its folder, and whether the disk is mounted read-only.'
 

@@ -156,7 +156,7 @@ export class Engine {
         next:
           this.name === 'usearch'
             ? `Free some memory, or set ${ENGINE_VARIABLE}=hnswlib-node to use the other library.`
-            : 'Free some memory, or run `chops db check` to see whether the index is sound.',
+            : 'Free some memory and run the command again.',
       },
     )
   }

@@ -75,7 +75,7 @@ class OldRows {
     const file = join(this.folder, 'data_level0.bin')
     return damaged(`${file} ${what}, other than index_metadata.pickle says.`, {
       file,
-      next: 'Run `chops db check` for everything that is wrong here, then `chops hnsw rebuild`.',
+      next: 'Run `chops hnsw rebuild`, which makes a new index from the vectors.',
     })
   }
 }
