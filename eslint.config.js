@@ -25,7 +25,12 @@ export default [
       'no-await-in-loop': 'off',
       'no-bitwise': 'off',
       'unicorn/no-array-callback-reference': 'off',
+      'unicorn/no-array-reduce': 'off',
       'unicorn/no-null': 'off',
+      'unicorn/prefer-set-has': 'off',
+      'mocha/max-top-level-suites': 'off',
+      'unicorn/consistent-function-scoping': 'off',
+      'max-params': ['error', 5],
       'unicorn/prefer-event-target': 'off',
       'unicorn/prevent-abbreviations': 'off',
       'unicorn/number-literal-case': 'off',
@@ -38,9 +43,14 @@ export default [
       camelcase: 'off',
       '@stylistic/lines-between-class-members': 'off',
       'import/no-unresolved': 'off', // the compiler resolves imports
+      'import/no-named-as-default-member': 'off', // fast-check documents `fc.`
       'jsdoc/check-param-names': 'off',
       complexity: 'off',
     },
+  },
+  {
+    files: ['test/**/support/**/*.ts'],
+    rules: {'mocha/no-exports': 'off', 'mocha/no-top-level-hooks': 'off'},
   },
   {
     files: ['plugins/**/*.ts'],

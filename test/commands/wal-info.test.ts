@@ -4,7 +4,7 @@ import {execFileSync} from 'node:child_process'
 
 import {describeWal, type WalInfo} from '../../plugins/ops-wal/src/services/wal-info.js'
 import {chops, chopsJson} from '../support/cli.js'
-import {FIXTURES, type FixtureName, unpackFixture} from '../support/fixtures.js'
+import {type FixtureName, FIXTURES, unpackFixture} from '../support/fixtures.js'
 import {expectToMatchSchema} from '../support/schemas.js'
 import {withDatabase} from '../support/sql.js'
 

@@ -31,7 +31,7 @@ def go_on_writing(persist, collection, case, found):
     model.add(added[:DESCRIBED])
     model.add(added[DESCRIBED:], plain=True)
     look_for(collection, case, found, added)
-    # The deletes are in the index by now: up to 0.5 an engine forgets an id that is added again
+    # The deletes are in the index by now: 0.4 forgets an id that is added again
     # while its delete is still in the same batch.
     model.add(gone[:3])
     model.delete(added[5:9])

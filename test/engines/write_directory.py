@@ -113,7 +113,7 @@ def write_churned(writer, collection, unit):
     )
     # A log row without a vector. (A new document alone would be embedded, which needs a model.)
     collection.update(ids=ids(range(2, unit, 3)), metadatas=[{"seen": i} for i in range(2, unit, 3)])
-    # Far enough after the deletes that the index holds them: up to 0.5 an engine forgets an id that is
+    # Far enough after the deletes that the index holds them: 0.4 forgets an id that is
     # added again while its delete is still in the same batch.
     writer.add(collection, range(unit * 5, unit * 7))
     writer.add(collection, deleted[: unit // 4])

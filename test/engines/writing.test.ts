@@ -6,8 +6,8 @@ import {
   copyOf,
   judgeBy,
   type JudgeOptions,
-  snapshotBy,
   type Snapshot,
+  snapshotBy,
   upgradeBy,
   writeDirectory,
 } from './support/judge.js'

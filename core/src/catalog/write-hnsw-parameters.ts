@@ -34,8 +34,7 @@ export async function writeHnswParameters(
 ): Promise<void> {
   if (Object.keys(changed).length === 0) return
   const wanted = {...hnswParametersOf(dir, collection), ...changed}
-  if (dir.generation.engine === 'rust') await writeConfiguration(dir, collection, wanted, changed)
-  else await insertSegmentMetadata(dir, segmentId, changed)
+  await (dir.generation.engine === 'rust' ? writeConfiguration(dir, collection, wanted, changed) : insertSegmentMetadata(dir, segmentId, changed));
   await updateMetadataRows(dir, 'segment_metadata', segmentId, wanted)
   await updateMetadataRows(dir, 'collection_metadata', collection.id, wanted)
 
@@ -97,8 +96,8 @@ async function writeConfiguration(
     for (const column of columns) {
       const config = objectAt(column, 'float_list', 'vector_index', 'config')
       if (!config) continue
-      config['hnsw'] = {...(config['hnsw'] as Json | null), ...jsonOf(changed)}
-      if (changed.space) config['space'] = changed.space
+      config.hnsw = {...(config.hnsw as Json | null), ...jsonOf(changed)}
+      if (changed.space) config.space = changed.space
     }
 
     await db.run('UPDATE collections SET schema_str = ? WHERE id = ?', [JSON.stringify(schema), id])
@@ -109,7 +108,7 @@ async function writeConfiguration(
   const hnsw =
     objectAt(config, 'vector_index', 'hnsw') ??
     jsonOf({...wanted, numThreads: undefined, batchSize: undefined})
-  config['vector_index'] = {hnsw: {...hnsw, ...jsonOf(changed), space: wanted.space}}
+  config.vector_index = {hnsw: {...hnsw, ...jsonOf(changed), space: wanted.space}}
   await db.run('UPDATE collections SET config_json_str = ? WHERE id = ?', [JSON.stringify(config), id])
 }
 

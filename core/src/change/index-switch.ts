@@ -59,7 +59,7 @@ export async function switchIndex<T>(
   try {
     staged = await transaction(dir.db, 'IMMEDIATE', async () => {
       const built = await build(stage)
-      if (!built) return undefined
+      if (!built) return
       await fsyncPath(folder)
       await fsyncPath(dir.path)
       await pointTo(dir, oldId, segmentId, built.maxSeqId)

@@ -171,13 +171,10 @@ export abstract class ChopsCommand extends Command {
       return
     }
 
-    const next = failure.next === undefined ? [] : [`  ${failure.next}`]
-    const stack = failure.stack === undefined ? [] : [failure.stack]
-    this.logToStderr(
-      [`Error: ${failure.message}`, ...next]
-        .map((line) => escapeControls(line))
-        .concat(stack)
-        .join('\n'),
+    const {message, next, stack} = failure
+    const lines = [`Error: ${message}`, ...(next === undefined ? [] : [`  ${next}`])].map((line) =>
+      escapeControls(line),
     )
+    this.logToStderr([...lines, ...(stack === undefined ? [] : [stack])].join('\n'))
   }
 }

@@ -19,7 +19,7 @@ export async function confirm(question: string, signal: AbortSignal): Promise<bo
   input.on('SIGINT', () => process.kill(process.pid, 'SIGINT'))
   try {
     const answer = await new Promise<string | undefined>((resolve) => {
-      input.once('close', () => resolve(undefined))
+      input.once('close', () => resolve())
       input.question(`${question} [y/N] `, resolve)
     })
     signal.throwIfAborted()

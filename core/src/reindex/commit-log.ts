@@ -4,7 +4,7 @@ import type {Collection} from '../catalog/catalog.js'
 import type {PersistDir} from '../persist-dir/persist-dir.js'
 
 import {requireFreeSpace} from '../change/disk-space.js'
-import {switchIndex, type SwitchedIndex} from '../change/index-switch.js'
+import {type SwitchedIndex, switchIndex} from '../change/index-switch.js'
 import {checkIndexFiles} from '../hnsw/check.js'
 import {sizeOf} from '../persist-dir/sizes.js'
 import {indexBytes} from './rebuild-index.js'
@@ -35,7 +35,7 @@ export async function commitLog(
 ): Promise<CommittedLog | undefined> {
   return switchIndex(dir, collection, {backup: false}, async (stage) => {
     const source = await readIndexSource(dir, collection, {signal: options.signal})
-    if (!source || source.pending.rows === 0) return undefined
+    if (!source || source.pending.rows === 0) return
     const oldSize = await sizeOf(source.folder)
     const bytes = Math.max(2 * oldSize.allocated, indexBytes(source, source.parameters.m))
     await requireFreeSpace(dir.path, bytes, 'the new index')

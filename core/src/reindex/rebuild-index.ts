@@ -4,7 +4,7 @@ import type {PersistDir} from '../persist-dir/persist-dir.js'
 
 import {writeHnswParameters} from '../catalog/write-hnsw-parameters.js'
 import {requireFreeSpace} from '../change/disk-space.js'
-import {switchIndex, type SwitchedIndex} from '../change/index-switch.js'
+import {type SwitchedIndex, switchIndex} from '../change/index-switch.js'
 import {type IndexSource, readIndexSource} from './source.js'
 import {type StageOptions, writeFullIndex, type WrittenSegment} from './write-segment.js'
 
@@ -39,7 +39,7 @@ export async function rebuildIndex(
   }
   return switchIndex(dir, collection, switchOptions, async (stage) => {
     const source = await readIndexSource(dir, collection, {signal: options.signal})
-    if (!source) return undefined
+    if (!source) return
     const parameters = {...source.parameters, ...changes}
     await requireFreeSpace(dir.path, indexBytes(source, parameters.m), 'the new index')
     const written = await writeFullIndex(dir, source, parameters, await stage(), options)

@@ -1,5 +1,6 @@
 import type {HnswParameters} from '@chops/core/catalog'
 
+import {CLIError} from '@oclif/core/errors'
 import * as Flags from '@oclif/core/flags'
 
 const decimal = Flags.custom<number>({
@@ -7,7 +8,7 @@ const decimal = Flags.custom<number>({
   async parse(input) {
     const value = Number(input)
     if (!Number.isFinite(value) || value <= 1)
-      throw new Error(`Expected a number above 1 but received: ${input}`)
+      throw new CLIError(`Expected a number above 1 but received: ${input}`)
     return value
   },
 })

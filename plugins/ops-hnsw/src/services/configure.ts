@@ -1,7 +1,7 @@
 import {
   type Collection,
-  hnswParametersOf,
   type HnswParameters,
+  hnswParametersOf,
   readCatalog,
   writeHnswParameters,
 } from '@chops/core/catalog'

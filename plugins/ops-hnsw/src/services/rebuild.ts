@@ -1,4 +1,4 @@
-import {type Collection, hnswParametersOf, type HnswParameters, readCatalog} from '@chops/core/catalog'
+import {type Collection, type HnswParameters, hnswParametersOf, readCatalog} from '@chops/core/catalog'
 import {ChopsError} from '@chops/core/errors'
 import type {PersistDir} from '@chops/core/persist-dir'
 import {rebuildIndex, type StageOptions} from '@chops/core/reindex'

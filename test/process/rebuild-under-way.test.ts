@@ -1,0 +1,127 @@
+import {expect} from 'chai'
+import {cpSync, existsSync, readdirSync} from 'node:fs'
+import {join} from 'node:path'
+
+import {
+  childrenOf,
+  isRunning,
+  newSegmentFolder,
+  startChops,
+  whileOpenElsewhere,
+} from '../support/background.js'
+import {chops, chopsJson} from '../support/cli.js'
+import {temporaryFolder, unpackFixture} from '../support/fixtures.js'
+import {expectToMatchSchema} from '../support/schemas.js'
+import {appendManyAdds, hasProcessFiles, locate} from '../support/segments.js'
+import {expectSound, readPersistState} from '../support/sound.js'
+import {fingerprint} from '../support/untouched.js'
+
+/** Enough of both that a build takes seconds: nobody is faster with a signal or a second process than that. */
+const MANY = 4000
+const SLOW = ['--construction-ef', '3000', '--m', '64']
+
+describe('while chops builds an index', () => {
+  const slow = unpackFixture('chroma-1.5.9').persistDir
+
+  before(async () => {
+    const {topic} = await locate(slow, 'odd-name_1')
+    await appendManyAdds(slow, topic, MANY, 8)
+  })
+
+  for (const kind of ['SIGINT', 'SIGTERM'] as const) {
+    it(`${kind} ends it with 130, and leaves nothing behind`, async function () {
+      if (!hasProcessFiles()) this.skip()
+      const before = fingerprint(slow)
+      const entries = readdirSync(slow)
+      const {child, ended} = startChops(['hnsw', 'rebuild', slow, '-c', 'odd-name_1', '-y', ...SLOW])
+      const pid = child.pid ?? 0
+      const staged = await newSegmentFolder(slow, entries)
+      const children = await childrenOf(pid)
+      // A terminal sends Ctrl-C to the whole group, other programs to the process alone.
+      process.kill(kind === 'SIGINT' ? -pid : pid, kind)
+      const {code, signal, stderr} = await ended
+      expect({code, signal}, stderr).to.deep.equal({code: 130, signal: null})
+      expect(stderr).to.match(/^Error: Interrupted\.$/m)
+      expect(existsSync(join(slow, staged))).to.equal(false)
+      expect(fingerprint(slow)).to.deep.equal(before)
+      expect(children).to.have.length(1)
+      expect(children.filter((id) => isRunning(id))).to.deep.equal([])
+    })
+  }
+
+  it('another chops is refused, and the first one ends well', async function () {
+    if (!hasProcessFiles()) this.skip()
+    const persistDir = join(temporaryFolder(), 'persist')
+    cpSync(slow, persistDir, {recursive: true})
+    const entries = readdirSync(persistDir)
+    const {child, ended} = startChops(['hnsw', 'rebuild', persistDir, '-c', 'odd-name_1', '-y', ...SLOW])
+    await newSegmentFolder(persistDir, entries)
+    const second = await chops(['hnsw', 'rebuild', persistDir, '-c', 'churned', '-y'])
+    expect(isRunning(child.pid ?? 0), 'the first one has ended too soon').to.equal(true)
+    expect(second.code, second.stderr).to.equal(3)
+    expect(second.stderr).to.match(
+      new RegExp(`chroma\\.sqlite3 is open in process ${child.pid} \\(.*hnsw rebuild`),
+    )
+    const first = await ended
+    expect(first.code, first.stderr).to.equal(0)
+    const {collections, problems} = await readPersistState(persistDir)
+    const found = [...collections.values()].find(({name}) => name.endsWith('odd-name_1'))
+    expect(found?.indexed.size).to.equal(20 + MANY)
+    expect(problems).to.deep.equal([])
+  })
+})
+
+describe('two that change a directory at once', () => {
+  it('one waits or gives up, and the directory is sound', async () => {
+    const {expected, persistDir} = unpackFixture('chroma-0.6.3')
+    const before = await readPersistState(persistDir)
+    const runs = await Promise.all([
+      chops(['hnsw', 'rebuild', persistDir, '-c', 'churned', '-y', '--force']),
+      chops(['wal', 'commit', persistDir, '-y', '--force']),
+    ])
+    for (const {code, stderr} of runs) expect([0, 3], stderr).to.include(code)
+    expect(runs.map(({code}) => code)).to.include(0)
+    await expectSound(persistDir, {before, expected})
+  })
+})
+
+describe('a directory that another program has open', () => {
+  const commands = [
+    ['hnsw', 'rebuild', '-c', 'churned', '--m', '10'],
+    ['hnsw', 'config', '-c', 'churned', '--search-ef', '10'],
+    ['wal', 'commit'],
+  ]
+
+  it('is refused with exit code 3, which names the process and its program', async function () {
+    if (!hasProcessFiles()) this.skip()
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    await whileOpenElsewhere(persistDir, async (pid) => {
+      const before = fingerprint(persistDir)
+      for (const [topic = '', verb = '', ...flags] of commands) {
+        const {code, json} = await chopsJson<{
+          error: {code: string; file: string; message: string; next: string}
+        }>([topic, verb, persistDir, '-y', ...flags])
+        expect(code, verb).to.equal(3)
+        expectToMatchSchema('error', json)
+        expect(json.error).to.include({code: 'in-use', file: join(persistDir, 'chroma.sqlite3')})
+        expect(json.error.message).to.include(`is open in process ${pid} (`).and.to.include('node')
+        expect(json.error.next).to.include('--force')
+      }
+
+      expect(fingerprint(persistDir)).to.deep.equal(before)
+    })
+  })
+
+  it('is changed all the same with --force', async function () {
+    if (!hasProcessFiles()) this.skip()
+    const {expected, persistDir} = unpackFixture('chroma-1.5.9')
+    const before = await readPersistState(persistDir)
+    await whileOpenElsewhere(persistDir, async () => {
+      for (const [topic = '', verb = '', ...flags] of commands) {
+        const {code, stderr} = await chops([topic, verb, persistDir, '-y', '--force', ...flags])
+        expect(code, stderr).to.equal(0)
+      }
+    })
+    await expectSound(persistDir, {before, expected})
+  })
+})
