@@ -9,7 +9,12 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const plugins = readdirSync(join(root, 'plugins')).map((name) => join(root, 'plugins', name))
 
 for (const folder of [...plugins, root]) {
-  const plugin = new Plugin({errorOnManifestCreate: true, ignoreManifest: true, respectNoCacheDefault: true, root: folder})
+  const plugin = new Plugin({
+    errorOnManifestCreate: true,
+    ignoreManifest: true,
+    respectNoCacheDefault: true,
+    root: folder,
+  })
   await plugin.load()
   writeFileSync(join(folder, 'oclif.manifest.json'), `${JSON.stringify(plugin.manifest, null, 2)}\n`)
 }

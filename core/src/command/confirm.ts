@@ -18,12 +18,12 @@ export async function confirm(question: string, signal: AbortSignal): Promise<bo
   signal.addEventListener('abort', close, {once: true})
   input.on('SIGINT', () => process.kill(process.pid, 'SIGINT'))
   try {
-    const answer = await new Promise<string | undefined>((resolve) => {
-      input.once('close', () => resolve())
+    const answer = await new Promise<null | string>((resolve) => {
+      input.once('close', () => resolve(null))
       input.question(`${question} [y/N] `, resolve)
     })
     signal.throwIfAborted()
-    if (answer === undefined) {
+    if (answer === null) {
       throw usage('The command asks before it changes anything, and its input ended without an answer.', {
         next: 'Give --yes to run it without the question.',
       })

@@ -71,8 +71,10 @@ export async function deletePlanned(dir: PersistDir, plan: readonly TopicCleanin
     .filter(({deletable}) => deletable > 0)
     .map(({topic, upTo}) => ({topic: topic.topic, upTo}))
   const {changes} = await dir.db.run(
+    // The CAST lets SQLite make an index of the topics, as in readTopics.
     `WITH planned AS MATERIALIZED (
-       SELECT json_extract(value, '$.topic') AS topic, json_extract(value, '$.upTo') AS upTo FROM json_each(?))
+       SELECT CAST(json_extract(value, '$.topic') AS TEXT) AS topic, json_extract(value, '$.upTo') AS upTo
+       FROM json_each(?))
      DELETE FROM embeddings_queue WHERE seq_id IN (
        SELECT q.seq_id FROM embeddings_queue q CROSS JOIN planned p ON p.topic = q.topic WHERE q.seq_id <= p.upTo)`,
     [JSON.stringify(limits)],

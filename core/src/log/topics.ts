@@ -52,8 +52,9 @@ export async function readTopics(
     vector: vectorMaxSeqId.get(collection.id) ?? 0,
   }))
   const rows = await db.all<TopicRow>(
-    `WITH progress AS (
-       SELECT json_extract(value, '$.topic') AS topic, json_extract(value, '$.metadata') AS metadata,
+    // Without the CAST the topic has no affinity, and SQLite makes no index of it: every row would read all collections.
+    `WITH progress AS MATERIALIZED (
+       SELECT CAST(json_extract(value, '$.topic') AS TEXT) AS topic, json_extract(value, '$.metadata') AS metadata,
               json_extract(value, '$.vector') AS vector
        FROM json_each(?))
      SELECT q.topic AS topic, COUNT(*) AS count, MIN(q.seq_id) AS firstSeqId, MAX(q.seq_id) AS lastSeqId,
