@@ -21,8 +21,9 @@ export async function renderTables(
     rows: table.rows.map((row) => row.map((cell) => escapeControls(cell))),
     title: escapeControls(table.title),
   }))
-  const render = stream.isTTY ? (await import('./ink-table.js')).renderInkTable : plainTable
-  return safe.map((table) => render(table)).join('\n\n')
+  if (!stream.isTTY) return safe.map((table) => plainTable(table)).join('\n\n')
+  const {renderInkTable} = await import('./ink-table.js')
+  return safe.map((table) => renderInkTable(table, stream.columns)).join('\n\n')
 }
 
 function plainTable({columns, rows, title}: TableData): string {
