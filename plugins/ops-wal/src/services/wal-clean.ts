@@ -127,7 +127,10 @@ export async function cleanWal(plan: WalCleanPlan, options: CleanOptions = {}): 
     if (vacuumed) {
       onStep?.('vacuum', 0, 1)
       signal?.throwIfAborted()
-      await vacuum(dir, `${plan.deletable} log rows were deleted`)
+      await vacuum(
+        dir,
+        plan.deletable === 1 ? '1 log row was deleted' : `${plan.deletable} log rows were deleted`,
+      )
     }
 
     const result = resultOf(plan, 'done')

@@ -61,7 +61,11 @@ Stop Chroma first. VACUUM needs free disk space for a second copy of chroma.sqli
     }
 
     this.log(sizeText(plan))
-    if (flags['dry-run']) return resultOf(plan, 'dry-run')
+    if (flags['dry-run']) {
+      this.log('Dry run: nothing was changed.')
+      return resultOf(plan, 'dry-run')
+    }
+
     await requireUnused(dir.path, flags)
     await requireRoomForVacuum(dir)
     if (!(await this.confirm(questionText(plan), flags.yes))) {

@@ -10,7 +10,7 @@ export default class WalConfigCommand extends ChopsCommand {
 
   static override description = `Shows the configuration of the write-ahead log, and changes it with --purge: "auto" lets Chroma delete log rows as soon as all segments have applied them, "off" keeps every row until "chops wal clean". A directory that was written before Chroma 0.5.6 stays "off" after an upgrade, so its log grows for ever.
 
-Stop Chroma before changing it: it reads the configuration once, when it starts.`
+Stop Chroma before changing it: it may have read the configuration already.`
 
   static override examples = [
     {command: '<%= config.bin %> <%= command.id %> ./chroma', description: 'Show the configuration:'},
@@ -45,7 +45,11 @@ Stop Chroma before changing it: it reads the configuration once, when it starts.
       return plan
     }
 
-    if (flags['dry-run']) return plan
+    if (flags['dry-run']) {
+      this.log('Dry run: nothing was changed.')
+      return plan
+    }
+
     await requireUnused(dir.path, flags)
     if (!(await this.confirm('Are you sure you want to update the WAL config?', flags.yes))) {
       this.log('WAL config update cancelled by user: nothing was changed.')
