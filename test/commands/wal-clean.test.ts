@@ -14,7 +14,7 @@ import {
 import {whileOpenElsewhere} from '../support/background.js'
 import {chops, chopsJson} from '../support/cli.js'
 import {type PersistState} from '../support/faults/persist-state.js'
-import {FIXTURES, type FixtureName, unpackFixture} from '../support/fixtures.js'
+import {type FixtureName, FIXTURES, unpackFixture} from '../support/fixtures.js'
 import {expectToMatchSchema} from '../support/schemas.js'
 import {appendLog, hasProcessFiles, locate} from '../support/segments.js'
 import {expectSound, readPersistState} from '../support/sound.js'

@@ -86,7 +86,7 @@ describe('wal config', () => {
     expect(fingerprint(persistDir)).to.deep.equal(before)
   })
 
-  it('changes nothing with --dry-run, on a no, without an answer, or while Chroma runs', async function () {
+  it('changes nothing with --dry-run, on a no, without an answer, or while Chroma runs', async () => {
     const {persistDir} = unpackFixture('chroma-1.5.9')
     const before = fingerprint(persistDir)
     const args = ['wal', 'config', persistDir, '--purge', 'off']

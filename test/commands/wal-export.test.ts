@@ -1,7 +1,7 @@
 import {openPersistDir} from '@chops/core/persist-dir'
 import {expect} from 'chai'
 import {spawnSync} from 'node:child_process'
-import {existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs'
+import {existsSync, readdirSync, readFileSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {setTimeout} from 'node:timers/promises'
 
@@ -14,7 +14,7 @@ import {
 import {chops, chopsJson} from '../support/cli.js'
 import {FIXTURES, temporaryFolder, unpackFixture} from '../support/fixtures.js'
 import {expectToMatchSchema} from '../support/schemas.js'
-import {appendManyAdds, locate} from '../support/segments.js'
+import {locate} from '../support/segments.js'
 import {withDatabase} from '../support/sql.js'
 import {fingerprint} from '../support/untouched.js'
 
@@ -62,6 +62,14 @@ async function storedRows(persistDir: string, where = '1'): Promise<Record<strin
   }))
 }
 
+/** What another process does, which does not wait for a lock. */
+async function emptyLog(persistDir: string): Promise<void> {
+  await withDatabase(persistDir, async (db) => {
+    await db.exec('PRAGMA busy_timeout = 1')
+    await db.run('DELETE FROM embeddings_queue')
+  })
+}
+
 describe('wal export', () => {
   for (const name of FIXTURES) {
     it(`writes every row of ${name} with every byte, deletes included`, async () => {
@@ -78,7 +86,15 @@ describe('wal export', () => {
 
   it('waits until a chunk is taken before it reads on, and writes chunks of a bounded size', async () => {
     const {persistDir} = unpackFixture('chroma-1.5.9')
-    await appendManyAdds(persistDir, (await locate(persistDir, 'churned')).topic, 3000, 512)
+    const {topic} = await locate(persistDir, 'churned')
+    await withDatabase(persistDir, (db) =>
+      db.run(
+        `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 3000)
+         INSERT INTO embeddings_queue (operation, topic, id, vector, encoding)
+         SELECT 0, ?, 'id-' || i, randomblob(2048), 'FLOAT32' FROM n`,
+        [topic],
+      ),
+    )
     let waiting = 0
     const {chunks, rows} = await exportTo(persistDir, {}, async () => {
       waiting += 1
@@ -93,15 +109,10 @@ describe('wal export', () => {
 
   it('shows one moment, whatever is written meanwhile', async () => {
     const {persistDir} = unpackFixture('chroma-1.5.9')
-    const dir = await openPersistDir(persistDir)
     const {chunks, rows} = await exportTo(persistDir, {}, async () => {
-      const error = await withDatabase(persistDir, async (db) => {
-        await db.exec('PRAGMA busy_timeout = 1')
-        return db.run('DELETE FROM embeddings_queue').catch((error: unknown) => error)
-      })
+      const error = await emptyLog(persistDir).catch((error: unknown) => error)
       expect(error).to.include({kind: 'in-use'})
     })
-    await dir.close()
     expect(chunks).not.to.have.length(0)
     expect(rows.records).to.equal(596)
   })
@@ -143,7 +154,7 @@ describe('wal export', () => {
 
   it('of an empty log writes an empty file', async () => {
     const {persistDir} = unpackFixture('chroma-1.0.16')
-    await withDatabase(persistDir, (db) => db.run('DELETE FROM embeddings_queue'))
+    await emptyLog(persistDir)
     const out = join(temporaryFolder(), 'empty.jsonl')
     const {code, json} = await chopsJson<WalExport>(['wal', 'export', persistDir, '-o', out])
     expect(code).to.equal(0)
@@ -229,7 +240,6 @@ describe('wal export', () => {
 
     it('may lie in the persist directory under a name of its own', async () => {
       const own = unpackFixture('chroma-0.5.23').persistDir
-      mkdirSync(join(own, '..', 'link'))
       expect((await chops(['wal', 'export', own, '-o', join(own, 'wal.jsonl')])).code).to.equal(0)
       expect(records(readFileSync(join(own, 'wal.jsonl'), 'utf8'))).to.have.length(599)
     })

@@ -68,7 +68,7 @@ interface ConfigJson {
 }
 
 /** `rust/types/src/hnsw_configuration.rs`; the Python engines differ in `search_ef` alone. */
-function defaults(): HnswParameters {
+export function rustDefaults(): HnswParameters {
   return {
     batchSize: 100,
     constructionEf: 100,
@@ -101,12 +101,12 @@ export function readHnswParameters(
   const config = parse<ConfigJson>(sources.configJson, 'config_json_str', collection)
   if (generation.engine === 'python') {
     const searchEf = config?.hnsw_configuration?.ef_search ?? OLD_PYTHON_SEARCH_EF
-    return fromMetadata(sources.segmentMetadata, {...defaults(), searchEf})
+    return fromMetadata(sources.segmentMetadata, {...rustDefaults(), searchEf})
   }
 
   const schema = parse<SchemaJson>(sources.schemaJson, 'schema_str', collection)
   const configured = schema ? fromSchema(schema) : fromHnswJson(config?.vector_index?.hnsw)
-  return isDefault(configured) ? fromMetadata(sources.segmentMetadata, defaults()) : configured
+  return isDefault(configured) ? fromMetadata(sources.segmentMetadata, rustDefaults()) : configured
 }
 
 function parse<T>(json: null | string, column: string, collection: string): T | undefined {
@@ -129,7 +129,7 @@ function fromSchema(schema: SchemaJson): HnswParameters {
 }
 
 function fromHnswJson(hnsw: HnswJson = {}, space?: Space): HnswParameters {
-  const fallback = defaults()
+  const fallback = rustDefaults()
   return {
     batchSize: hnsw.batch_size ?? fallback.batchSize,
     constructionEf: hnsw.ef_construction ?? fallback.constructionEf,
@@ -162,6 +162,6 @@ function fromMetadata(metadata: Metadata, fallback: HnswParameters): HnswParamet
 }
 
 function isDefault(parameters: HnswParameters): boolean {
-  const expected = defaults()
+  const expected = rustDefaults()
   return (Object.keys(expected) as (keyof HnswParameters)[]).every((key) => parameters[key] === expected[key])
 }

@@ -2,7 +2,7 @@ import type {PersistDir} from '../persist-dir/persist-dir.js'
 import type {Collection} from './catalog.js'
 
 import {hnswParametersOf, readCatalog} from './catalog.js'
-import {HNSW_METADATA_KEYS, type HnswParameters} from './hnsw-parameters.js'
+import {HNSW_METADATA_KEYS, type HnswParameters, rustDefaults} from './hnsw-parameters.js'
 
 type Json = Record<string, unknown>
 
@@ -34,7 +34,9 @@ export async function writeHnswParameters(
 ): Promise<void> {
   if (Object.keys(changed).length === 0) return
   const wanted = {...hnswParametersOf(dir, collection), ...changed}
-  await (dir.generation.engine === 'rust' ? writeConfiguration(dir, collection, wanted, changed) : insertSegmentMetadata(dir, segmentId, changed));
+  await (dir.generation.engine === 'rust'
+    ? writeConfiguration(dir, collection, wanted, changed)
+    : insertSegmentMetadata(dir, segmentId, changed))
   await updateMetadataRows(dir, 'segment_metadata', segmentId, wanted)
   await updateMetadataRows(dir, 'collection_metadata', collection.id, wanted)
 
@@ -90,14 +92,23 @@ async function writeConfiguration(
   wanted: HnswParameters,
   changed: Partial<HnswParameters>,
 ): Promise<void> {
+  // Not the changed values alone: while a configuration says nothing but defaults, the engine takes those that an older
+  // engine left in the metadata, and they would be lost with the first value that differs.
+  const defaults = rustDefaults()
+  const hnsw = jsonOf(
+    Object.fromEntries(
+      keysOf(wanted)
+        .filter((key) => key in changed || wanted[key] !== defaults[key])
+        .map((key) => [key, wanted[key]]),
+    ),
+  )
   const schema = parseObject(schemaJson)
   if (schema) {
     const columns = [objectAt(schema, 'defaults'), objectAt(schema, 'keys', '#embedding')]
     for (const column of columns) {
       const config = objectAt(column, 'float_list', 'vector_index', 'config')
-      if (!config) continue
-      config.hnsw = {...(config.hnsw as Json | null), ...jsonOf(changed)}
-      if (changed.space) config.space = changed.space
+      if (config)
+        Object.assign(config, {hnsw: {...(config.hnsw as Json | null), ...hnsw}, space: wanted.space})
     }
 
     await db.run('UPDATE collections SET schema_str = ? WHERE id = ?', [JSON.stringify(schema), id])
@@ -105,10 +116,8 @@ async function writeConfiguration(
   }
 
   const config = parseObject(configJson) ?? {}
-  const hnsw =
-    objectAt(config, 'vector_index', 'hnsw') ??
-    jsonOf({...wanted, numThreads: undefined, batchSize: undefined})
-  config.vector_index = {hnsw: {...hnsw, ...jsonOf(changed), space: wanted.space}}
+  const old = objectAt(config, 'vector_index', 'hnsw')
+  config.vector_index = {hnsw: {...old, ...hnsw, space: wanted.space}}
   await db.run('UPDATE collections SET config_json_str = ? WHERE id = ?', [JSON.stringify(config), id])
 }
 

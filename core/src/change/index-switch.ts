@@ -28,6 +28,8 @@ export interface SwitchedIndex<T> {
   folder: string
   result: T
   segmentId: string
+  /** The new index is in force, but the old folder could not be put away: what the user should know. */
+  warning: string | undefined
 }
 
 /**
@@ -72,7 +74,7 @@ export async function switchIndex<T>(
   }
 
   if (!staged) return undefined
-  return {backup: await retire(dir, oldFolder, options.backup), folder, result: staged.result, segmentId}
+  return {...(await retire(dir, oldFolder, options.backup)), folder, result: staged.result, segmentId}
 }
 
 /** The id of a vector segment appears in these three tables and as the folder's name, nowhere else. */
@@ -104,21 +106,35 @@ async function removeUnlessOwned({db}: PersistDir, segmentId: string, folder: st
   }
 }
 
-async function retire(dir: PersistDir, oldFolder: string, backup: boolean): Promise<string | undefined> {
-  const exists = await stat(oldFolder).then(
+/** From here on the new index is in force: whatever goes wrong is worth a warning and no more. */
+async function retire(
+  dir: PersistDir,
+  oldFolder: string,
+  keep: boolean,
+): Promise<{backup: string | undefined; warning: string | undefined}> {
+  try {
+    if (!(await exists(oldFolder))) return {backup: undefined, warning: undefined}
+    if (!keep) {
+      await rm(oldFolder, {recursive: true})
+      return {backup: undefined, warning: undefined}
+    }
+
+    const backup = `${oldFolder}_backup_${timestamp(new Date())}`
+    await rename(oldFolder, backup)
+    await fsyncPath(dir.path)
+    return {backup, warning: undefined}
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    const warning = `The new index is in force, but the old folder ${oldFolder} could not be put away: ${reason}. No segment owns it any more.`
+    return {backup: undefined, warning}
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
     () => true,
     () => false,
   )
-  if (!exists) return undefined
-  if (!backup) {
-    await rm(oldFolder, {recursive: true})
-    return undefined
-  }
-
-  const target = `${oldFolder}_backup_${timestamp(new Date())}`
-  await rename(oldFolder, target)
-  await fsyncPath(dir.path)
-  return target
 }
 
 /** `YYYYMMDDhhmmss`, in UTC so that names sort as they were made. */

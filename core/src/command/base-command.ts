@@ -122,11 +122,15 @@ export abstract class ChopsCommand extends Command {
     await super.init()
     process.once('SIGINT', this.onInterrupt)
     process.once('SIGTERM', this.onInterrupt)
+    // oclif's own listener throws where nobody can catch it.
+    process.stdout.removeAllListeners('error')
+    process.stdout.on('error', this.onLostOutput)
   }
 
   protected override async finally(error: Error | undefined): Promise<void> {
     process.off('SIGINT', this.onInterrupt)
     process.off('SIGTERM', this.onInterrupt)
+    process.stdout.off('error', this.onLostOutput)
     for (const dir of this.opened.splice(0)) await dir.close()
     await super.finally(error)
   }
@@ -154,6 +158,13 @@ export abstract class ChopsCommand extends Command {
 
   private readonly onInterrupt = (): void => {
     this.interruption.abort()
+  }
+
+  /** `chops ... | head` has read enough; anything else (a full disk behind a redirection) is a failure to say. */
+  private readonly onLostOutput = (error: NodeJS.ErrnoException): void => {
+    if (error.code === 'EPIPE') process.exit(EXIT_CODE.done)
+    this.logToStderr(`Error: The output could not be written: ${error.message}.`)
+    process.exit(EXIT_CODE.damaged)
   }
 
   private hide(text: string): string {

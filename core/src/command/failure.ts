@@ -14,28 +14,25 @@ export interface Failure {
   stack?: string
 }
 
-const SYSTEM_ERRORS: Record<string, [what: string, next: string]> = {
-  EACCES: [
-    'cannot be opened: permission denied',
-    'Run chops as the user that runs Chroma, or change the permissions.',
-  ],
+/** Errors of the operating system that say something about the directory or the machine, with what to do next. */
+const SYSTEM_ERRORS: Record<string, [reason: string, next: string]> = {
+  EACCES: ['permission denied', 'Run chops as the user that runs Chroma, or change the permissions.'],
+  EDQUOT: ['the disk quota is used up', 'Free some disk space and run the command again.'],
   EIO: [
-    'cannot be read: the disk reports an input/output error',
-    'Check the disk, then restore the file from a backup.',
+    'the disk reports an input/output error',
+    'Check the disk, then restore what is damaged from a backup.',
   ],
-  EISDIR: ['is a folder where a file is expected', 'Check what put it there.'],
-  ENOENT: ['does not exist', 'Check the path; another program may have removed it meanwhile.'],
-  ENOSPC: [
-    'cannot be written: no space left on the device',
-    'Free some disk space and run the command again.',
-  ],
-  ENOTDIR: ['is not a folder', 'Check the path.'],
-  EPERM: [
-    'cannot be changed: operation not permitted',
-    'Run chops as the user that runs Chroma, or change the permissions.',
-  ],
-  EROFS: ['cannot be written: the file system is read-only', 'Mount it writable, or choose another place.'],
+  EISDIR: ['it is a folder', 'Check what put it there.'],
+  EMFILE: ['too many files are open', 'Raise the limit (ulimit -n) and run the command again.'],
+  ENOENT: ['it does not exist', 'Check the path; another program may have removed it meanwhile.'],
+  ENOSPC: ['no space left on the device', 'Free some disk space and run the command again.'],
+  ENOTDIR: ['it is not a folder', 'Check the path.'],
+  EPERM: ['operation not permitted', 'Run chops as the user that runs Chroma, or change the permissions.'],
+  EROFS: ['the file system is read-only', 'Mount it writable, or choose another place.'],
 }
+
+/** System calls that only look; every other one changes something. */
+const READING = /^(access|f?stat|l?stat|open(dir)?|p?read|readlink|realpath|scandir|statfs)$/
 
 /** Turns anything that was thrown into what the user is told. What is not expected is a bug and keeps its stack. */
 export function failureOf(error: unknown, interrupted: boolean): Failure {
@@ -75,12 +72,18 @@ function expectedError(error: unknown): ChopsError | undefined {
   return systemError(error)
 }
 
+/** Errors of an open file know no path. */
 function systemError(error: unknown): ChopsError | undefined {
-  const {code, path} = error as NodeJS.ErrnoException
+  const {code, path, syscall} = error as NodeJS.ErrnoException
   const known = code === undefined ? undefined : SYSTEM_ERRORS[code]
-  if (!known || path === undefined) return undefined
-  const [what, next] = known
-  return damaged(`${path} ${what}.`, {cause: error, file: path, next})
+  if (!known || syscall === undefined) return undefined
+  const [reason, next] = known
+  const verb = READING.test(syscall) ? 'read' : 'written'
+  return damaged(`${path ?? 'A file'} cannot be ${verb}: ${reason} (${syscall}).`, {
+    cause: error,
+    ...(path !== undefined && {file: path}),
+    next,
+  })
 }
 
 /** oclif appends `See more help with --help` to what its parser says. */

@@ -39,7 +39,10 @@ export const nameList = Flags.custom<string[]>({
 
 /** What every command takes that changes something. */
 export const changeFlags = {
-  'dry-run': Flags.boolean({description: 'show what would be done, and change nothing'}),
-  force: Flags.boolean({description: 'go on although another process has the directory open'}),
-  yes: Flags.boolean({char: 'y', description: 'do not ask'}),
+  'dry-run': Flags.boolean({default: false, description: 'show what would be done, and change nothing'}),
+  force: Flags.boolean({
+    default: false,
+    description: 'go on although another process has the directory open',
+  }),
+  yes: Flags.boolean({char: 'y', default: false, description: 'do not ask'}),
 }

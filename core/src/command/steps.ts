@@ -7,8 +7,9 @@ interface Waiting {
 }
 
 /**
- * Runs work that reports its steps as a listr2 list on stderr: one line a step, with the share that is done. A step ends
- * when a later one begins; steps the work passes over are done at once.
+ * Runs work that reports its steps: in a terminal as a listr2 list on stderr, one line a step with the share that is
+ * done; elsewhere as a plain line when a step begins. A step ends when a later one begins; steps the work passes over
+ * are done at once.
  *
  * @param steps titles in their order
  */
@@ -18,6 +19,7 @@ export async function runSteps<Step extends string, T>(
   {quiet}: {quiet: boolean},
 ): Promise<T> {
   if (quiet) return work(() => {})
+  if (!process.stderr.isTTY) return work(announce(steps))
   const {createTasks} = await import('./tasks.js')
   const order = Object.keys(steps) as Step[]
   const waiting = new Map<Step, Waiting>()
@@ -61,4 +63,13 @@ export async function runSteps<Step extends string, T>(
     .catch(() => {})
   await settled
   return running
+}
+
+/** A log wants one line a step, and no listr2 to load. */
+function announce<Step extends string>(steps: Record<Step, string>): ReportStep<Step> {
+  let current: Step | undefined
+  return (step) => {
+    if (step !== current) process.stderr.write(`${steps[step]}\n`)
+    current = step
+  }
 }

@@ -5,7 +5,7 @@ import type {PersistDir} from '../persist-dir/persist-dir.js'
 export interface Topic {
   /** The collection it belongs to; absent for a topic that a deleted collection left behind. */
   collection: Collection | undefined
-  /** Rows that both segments of the collection have applied: what `wal clean` may delete. */
+  /** Rows that both segments of the collection have applied: what `wal clean` may delete, but for the newest. */
   committed: number
   /** All rows. */
   count: number

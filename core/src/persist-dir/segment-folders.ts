@@ -15,6 +15,9 @@ export const INDEX_FILES = [
   'index_metadata.pickle',
 ] as const
 
+/** What a build that was killed leaves behind in its folder, besides index files. */
+const UNFINISHED_FILES = ['graph.tmp', 'index.tmp']
+
 /** A folder named like a segment that no segment of the database owns. */
 export interface OrphanFolder {
   /** The folder's name: the id of the segment it belonged to. */
@@ -43,7 +46,7 @@ export function segmentFolder(persistDir: string, segmentId: string): string {
 }
 
 /**
- * Folders that look like a segment (a UUID with index files inside) and that no segment owns, sorted by name.
+ * Folders that look like a segment (a UUID, empty or with index files inside) and that no segment owns, sorted by name.
  * Chroma before 1.0 removed them only when the collection was loaded, later versions never do.
  */
 export async function findOrphanFolders(
@@ -60,7 +63,8 @@ export async function findOrphanFolders(
     names.map(async (id) => {
       const path = join(persistDir, id)
       const files: string[] = await readdir(path)
-      const isSegment = INDEX_FILES.some((file) => files.includes(file))
+      const isSegment =
+        files.length === 0 || [...INDEX_FILES, ...UNFINISHED_FILES].some((file) => files.includes(file))
       return isSegment ? {id, path, size: await sizeOf(path)} : undefined
     }),
   )

@@ -32,6 +32,8 @@ export interface RebuildResult extends RebuildPlan {
   recall: null | number
   sampleSize: number
   status: 'nothing to rebuild' | 'rebuilt'
+  /** What went wrong once the new index was in force. */
+  warnings: string[]
 }
 
 /** Plans the rebuild of one collection. A damaged graph is no obstacle: the new one is made from the vectors. */
@@ -64,10 +66,11 @@ export async function rebuild(
     changes: changedParameters(plan.changes),
   })
   if (!rebuilt) return {...plan, ...NOTHING}
-  const {backup, result} = rebuilt
+  const {backup, result, warning} = rebuilt
+  const {before: after, damage} = await describeOrExplain(dir, await find(dir, plan.collectionId), {})
   return {
     ...plan,
-    after: await describeIndex(dir, await find(dir, plan.collectionId)),
+    after,
     appliedRows: result.appliedRows,
     backup: backup ?? null,
     elements: result.elements,
@@ -75,6 +78,7 @@ export async function rebuild(
     recall: result.verified.recall,
     sampleSize: result.verified.sampleSize,
     status: 'rebuilt',
+    warnings: [warning, damage].filter((text) => typeof text === 'string'),
   }
 }
 
@@ -87,6 +91,7 @@ const NOTHING = {
   recall: null,
   sampleSize: 0,
   status: 'nothing to rebuild',
+  warnings: [] as string[],
 } as const
 
 async function find(dir: PersistDir, id: string): Promise<Collection> {

@@ -4,7 +4,7 @@ import {formatBytes, formatCount, type TableData} from '@chops/core/output'
 import type {WalClean, WalCleanPlan} from '../services/wal-clean.js'
 
 const REASON_TEXT: Record<KeepReason, (cleaning: TopicCleaning) => string> = {
-  ahead: () => 'a segment claims to have applied rows the log never had: see chops db check',
+  ahead: () => 'a segment claims to have applied rows the log never had',
   foreign: () => 'the collection exists, but has another topic',
   newest: () => 'the newest row keeps the numbering',
   pending: ({topic}) => `${waiting(topic.pendingInVector)} for chops wal commit`,
@@ -49,7 +49,7 @@ export function nothingText({hasFreePages}: WalCleanPlan): string {
   const nothing =
     'Nothing to clean up: the log holds no row that all segments have applied, but for the newest ones.'
   return hasFreePages
-    ? `${nothing} chroma.sqlite3 has free pages: "chops db vacuum" makes it smaller.`
+    ? `${nothing} chroma.sqlite3 has free pages, which Chroma fills again or the next clean that deletes rows gives back.`
     : nothing
 }
 

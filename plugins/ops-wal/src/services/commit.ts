@@ -27,6 +27,8 @@ export interface CommitResult {
   recall: number
   segmentId: string
   tenant: string
+  /** What went wrong once the new index was in force. */
+  warnings: string[]
 }
 
 /** What a commit is going to do, for every collection of every tenant and database. */
@@ -58,7 +60,7 @@ export async function commit(
   const collection: Collection | undefined = collections.find(({id}) => id === plan.collectionId)
   const committed = collection && (await commitLog(dir, collection, options))
   if (!committed) return undefined
-  const {result, segmentId} = committed
+  const {result, segmentId, warning} = committed
   return {
     appliedRows: result.appliedRows,
     collection: plan.collection,
@@ -69,5 +71,6 @@ export async function commit(
     recall: result.verified.recall,
     segmentId,
     tenant: plan.tenant,
+    warnings: warning === undefined ? [] : [warning],
   }
 }

@@ -53,7 +53,7 @@ export async function vacuum({databaseFile, db}: PersistDir, done: string): Prom
       {
         cause: error,
         file: databaseFile,
-        next: 'Nothing is lost; run "chops db vacuum" when the cause is gone.',
+        next: 'Nothing is lost: Chroma fills the free pages again, or the next wal clean that deletes rows gives them back.',
       },
     )
   }

@@ -110,6 +110,7 @@ The new index is built beside the old one, read back and verified, and put in fo
         )
         if (!result) continue
         output.rebuilt.push(result)
+        for (const warning of result.warnings) this.warn(warning)
         if (result.after) await this.table(...hnswInfoTables(result.after))
         this.log(resultText(result))
       }

@@ -39,7 +39,7 @@ A small part is added to the graph there is; a large one, or a collection withou
   ]
 
   static override flags = {
-    skip: nameList({char: 's', description: 'collections to leave out'}),
+    skip: nameList({aliases: ['skip-collection-names'], char: 's', description: 'collections to leave out'}),
     'num-threads': Flags.integer({
       description: 'threads of a full build [default: all cores]',
       max: 1024,
@@ -80,6 +80,7 @@ A small part is added to the graph there is; a large one, or a collection withou
         )
         if (!result) continue
         output.committed.push(result)
+        for (const warning of result.warnings) this.warn(warning)
         this.log(commitResultText(result))
       }
     })
