@@ -18,6 +18,7 @@ export interface RunningChops {
 /** Starts the real `chops` in a process group of its own, as a shell does. */
 export function startChops(args: string[]): RunningChops {
   const child = spawn(process.execPath, [RUN, ...args], {detached: true, stdio: ['ignore', 'ignore', 'pipe']})
+  process.once('exit', () => child.kill('SIGKILL'))
   let stderr = ''
   child.stderr?.on('data', (chunk: Buffer) => {
     stderr += chunk.toString('utf8')

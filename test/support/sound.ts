@@ -1,9 +1,20 @@
 import {expect} from 'chai'
 
 import type {PersistState} from './faults/persist-state.js'
-import type {Expected} from './fixtures.js'
+import type {Expected, FixtureName} from './fixtures.js'
 
 import {brokenInvariants} from './faults/invariants.js'
+import {readPersistState} from './faults/persist-state.js'
+import {unpackFixture} from './fixtures.js'
+
+const states = new Map<FixtureName, Promise<PersistState>>()
+
+/** What a fixture is before anything is done to it, read once. */
+export async function stateOf(name: FixtureName): Promise<PersistState> {
+  const state = states.get(name) ?? readPersistState(unpackFixture(name).persistDir)
+  states.set(name, state)
+  return state
+}
 
 /**
  * Holds a directory against what it was before a command that works on log and index: every record of the fixture is
@@ -11,13 +22,9 @@ import {brokenInvariants} from './faults/invariants.js'
  */
 export async function expectSound(
   persistDir: string,
-  {before, expected}: {before: PersistState; expected: Expected},
+  held: {before: PersistState; expected: Expected; isSingleChange?: boolean},
 ): Promise<void> {
-  const broken = await brokenInvariants(
-    persistDir,
-    {ending: 'done', kind: undefined, point: undefined},
-    {before, expected},
-  )
+  const broken = await brokenInvariants(persistDir, {ending: 'done', kind: undefined, point: undefined}, held)
   expect(broken).to.deep.equal([])
 }
 

@@ -128,7 +128,8 @@ function fromSchema(schema: SchemaJson): HnswParameters {
   return fromHnswJson(config?.hnsw, config?.space)
 }
 
-function fromHnswJson(hnsw: HnswJson = {}, space?: Space): HnswParameters {
+function fromHnswJson(given?: HnswJson | null, space?: null | Space): HnswParameters {
+  const hnsw = given ?? {}
   const fallback = rustDefaults()
   return {
     batchSize: hnsw.batch_size ?? fallback.batchSize,

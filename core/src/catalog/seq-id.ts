@@ -16,7 +16,7 @@ export function seqIdText(column: string): string {
  */
 export function decodeSeqId(text: null | string | undefined): number | undefined {
   if (text === null || text === undefined) return undefined
-  return Number(text.startsWith('x') ? BigInt(`0${text}`) : text)
+  return Number(text.startsWith('x') ? BigInt(`0x0${text.slice(1)}`) : text)
 }
 
 /**

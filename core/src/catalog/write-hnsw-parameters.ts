@@ -24,15 +24,17 @@ const JSON_NAMES = {
  * The Rust engines fall back on the segment's `hnsw:*` metadata when their own configuration comes out as the defaults,
  * so rows that an older engine left there are kept in step.
  *
+ * @param owner the collection by its id; it is read in this transaction
  * @param segmentId the vector segment as it is called now
  */
 export async function writeHnswParameters(
   dir: PersistDir,
-  collection: Collection,
+  owner: Pick<Collection, 'id'>,
   segmentId: string,
   changed: Partial<HnswParameters>,
 ): Promise<void> {
   if (Object.keys(changed).length === 0) return
+  const collection = await find(dir, owner)
   const wanted = {...hnswParametersOf(dir, collection), ...changed}
   await (dir.generation.engine === 'rust'
     ? writeConfiguration(dir, collection, wanted, changed)
@@ -40,13 +42,18 @@ export async function writeHnswParameters(
   await updateMetadataRows(dir, 'segment_metadata', segmentId, wanted)
   await updateMetadataRows(dir, 'collection_metadata', collection.id, wanted)
 
-  const {collections} = await readCatalog(dir)
-  const written = collections.find(({id}) => id === collection.id)
-  const found = written && hnswParametersOf(dir, written)
+  const found = hnswParametersOf(dir, await find(dir, owner))
   for (const key of keysOf(changed)) {
-    if (found?.[key] !== wanted[key])
-      throw new Error(`${key} reads back as ${found?.[key]} instead of ${wanted[key]}`)
+    if (found[key] !== wanted[key])
+      throw new Error(`${key} reads back as ${found[key]} instead of ${wanted[key]}`)
   }
+}
+
+async function find(dir: PersistDir, {id}: Pick<Collection, 'id'>): Promise<Collection> {
+  const {collections} = await readCatalog(dir)
+  const collection = collections.find((candidate) => candidate.id === id)
+  if (!collection) throw new Error(`collection ${id} disappeared`)
+  return collection
 }
 
 /** Up to 0.6.3: rows of the segment are all that counts. */

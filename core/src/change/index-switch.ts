@@ -1,10 +1,11 @@
 import {randomUUID} from 'node:crypto'
 import {mkdir, rename, rm, stat} from 'node:fs/promises'
 
-import type {Collection} from '../catalog/catalog.js'
+import {type Collection, readCatalog} from '../catalog/catalog.js'
 import type {PersistDir} from '../persist-dir/persist-dir.js'
 
 import {encodeSeqId, keepsVectorSeqIdInTable} from '../catalog/seq-id.js'
+import {damaged} from '../errors.js'
 import {segmentFolder} from '../persist-dir/segment-folders.js'
 import {transaction} from '../sqlite/database.js'
 import {fsyncPath} from './durable.js'
@@ -38,18 +39,17 @@ export interface SwitchedIndex<T> {
  * before the build. Only then the old folder is renamed. Killed at any point it leaves the old index or the new one in
  * force, and at most a folder without an owner.
  *
+ * @param owner the collection by its id; it is read again under the write lock, because another process may have
+ * replaced the index since
  * @param build writes the five files, synced, into the empty folder that `stage` makes, and verifies them; without a
  * result nothing is changed
  */
 export async function switchIndex<T>(
   dir: PersistDir,
-  collection: Collection,
+  owner: Pick<Collection, 'id'>,
   options: SwitchOptions,
-  build: (stage: () => Promise<string>) => Promise<StagedIndex<T> | undefined>,
+  build: (stage: () => Promise<string>, collection: Collection) => Promise<StagedIndex<T> | undefined>,
 ): Promise<SwitchedIndex<T> | undefined> {
-  const oldId = collection.vectorSegment?.id
-  if (oldId === undefined) throw new Error(`collection ${collection.id} has no vector segment`)
-  const oldFolder = segmentFolder(dir.path, oldId)
   const segmentId = randomUUID()
   const folder = segmentFolder(dir.path, segmentId)
   const stage = async (): Promise<string> => {
@@ -57,24 +57,41 @@ export async function switchIndex<T>(
     return folder
   }
 
-  let staged: StagedIndex<T> | undefined
+  let switched: undefined | {oldFolder: string; result: T}
   try {
-    staged = await transaction(dir.db, 'IMMEDIATE', async () => {
-      const built = await build(stage)
-      if (!built) return
+    switched = await transaction(dir.db, 'IMMEDIATE', async () => {
+      const {collection, oldId} = await findIndex(dir, owner)
+      const oldFolder = segmentFolder(dir.path, oldId)
+      const staged = await build(stage, collection)
+      if (!staged) return undefined
       await fsyncPath(folder)
       await fsyncPath(dir.path)
-      await pointTo(dir, oldId, segmentId, built.maxSeqId)
+      await pointTo(dir, oldId, segmentId, staged.maxSeqId)
       await options.inTransaction?.(segmentId)
-      return built
+      return {oldFolder, result: staged.result}
     })
   } catch (error) {
     await removeUnlessOwned(dir, segmentId, folder)
     throw error
   }
 
-  if (!staged) return undefined
-  return {...(await retire(dir, oldFolder, options.backup)), folder, result: staged.result, segmentId}
+  if (!switched) return undefined
+  const retired = await retire(dir, switched.oldFolder, options.backup)
+  return {...retired, folder, result: switched.result, segmentId}
+}
+
+async function findIndex(
+  dir: PersistDir,
+  {id}: Pick<Collection, 'id'>,
+): Promise<{collection: Collection; oldId: string}> {
+  const {collections} = await readCatalog(dir)
+  const collection = collections.find((candidate) => candidate.id === id)
+  const segment = collection?.vectorSegment
+  if (segment) return {collection, oldId: segment.id}
+  throw damaged(`Collection ${collection?.name ?? id} has no vector segment in ${dir.databaseFile}.`, {
+    file: dir.databaseFile,
+    next: 'Restore chroma.sqlite3 from a backup.',
+  })
 }
 
 /** The id of a vector segment appears in these three tables and as the folder's name, nowhere else. */

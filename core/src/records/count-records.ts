@@ -34,6 +34,15 @@ export async function countRecords(
   return counts
 }
 
+/** Records of one collection, counted like `countRecords`. */
+export async function countRecordsOf(dir: PersistDir, collection: Collection): Promise<number> {
+  const row = await dir.db.get<{records: number}>(
+    'SELECT COUNT(*) AS records FROM embeddings WHERE segment_id = ?',
+    [collection.metadataSegment?.id ?? ''],
+  )
+  return (row?.records ?? 0) + (await netOfPending(dir, collection))
+}
+
 async function netOfPending({db}: PersistDir, collection: Collection): Promise<number> {
   const segmentId = collection.metadataSegment?.id ?? ''
   const exists = new Map<string, boolean>()

@@ -30,10 +30,10 @@ export type CommittedLog = SwitchedIndex<WrittenSegment & {appliedRows: number}>
  */
 export async function commitLog(
   dir: PersistDir,
-  collection: Collection,
+  owner: Pick<Collection, 'id'>,
   options: StageOptions = {},
 ): Promise<CommittedLog | undefined> {
-  return switchIndex(dir, collection, {backup: false}, async (stage) => {
+  return switchIndex(dir, owner, {backup: false}, async (stage, collection) => {
     const source = await readIndexSource(dir, collection, {signal: options.signal})
     if (!source || source.pending.rows === 0) return
     const oldSize = await sizeOf(source.folder)

@@ -29,15 +29,15 @@ const GRAPH_BYTES_PER_LINK = 4
  */
 export async function rebuildIndex(
   dir: PersistDir,
-  collection: Collection,
+  owner: Pick<Collection, 'id'>,
   options: RebuildOptions,
 ): Promise<RebuiltIndex | undefined> {
   const changes = options.changes ?? {}
   const switchOptions = {
     backup: options.backup,
-    inTransaction: (segmentId: string) => writeHnswParameters(dir, collection, segmentId, changes),
+    inTransaction: (segmentId: string) => writeHnswParameters(dir, owner, segmentId, changes),
   }
-  return switchIndex(dir, collection, switchOptions, async (stage) => {
+  return switchIndex(dir, owner, switchOptions, async (stage, collection) => {
     const source = await readIndexSource(dir, collection, {signal: options.signal})
     if (!source) return
     const parameters = {...source.parameters, ...changes}

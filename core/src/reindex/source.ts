@@ -14,6 +14,7 @@ import {INDEX_METADATA_FILE, type IndexMetadata, readIndexMetadata} from '../hns
 import {type HnswProblem, problemError} from '../hnsw/problems.js'
 import {type PendingLog, readPendingLog} from '../log/pending.js'
 import {segmentFolder} from '../persist-dir/segment-folders.js'
+import {countRecordsOf} from '../records/count-records.js'
 
 /** Everything a new index of a collection is made from, without its vectors. */
 export interface IndexSource {
@@ -67,6 +68,7 @@ export async function readIndexSource(
   const applied = segment.maxSeqId ?? metadata?.maxSeqId ?? 0
   const ids = metadata ?? {idToLabel: new Map(), idToSeqId: new Map(), totalElementsAdded: 0}
   const pending = await readPendingLog(dir, collection, applied, ids, options.signal)
+  if (!isPersisted) await requireWholeLog(dir, collection, pending, file)
   const dimension = header?.dimension ?? collection.dimension
   if (dimension === null || (!header && pending.rows === 0)) return undefined
   if (header && collection.dimension !== null && header.dimension !== collection.dimension) {
@@ -142,6 +144,24 @@ function vectorsMissing({folder, metadata}: IndexSource, labels: Set<number>): E
     {
       file: join(folder, 'data_level0.bin'),
       next: `Put the folder ${folder} back from a backup, or write these records again with Chroma.`,
+    },
+  )
+}
+
+/** Without an id map the index counts as never persisted; then every record has to be in the log. */
+async function requireWholeLog(
+  dir: PersistDir,
+  collection: Collection,
+  {ids}: PendingLog,
+  file: string,
+): Promise<void> {
+  const missing = (await countRecordsOf(dir, collection)) - ids.idToLabel.size
+  if (missing <= 0) return
+  throw damaged(
+    `${file} is missing, and the log lacks the vectors of ${missing} records of collection ${collection.name}.`,
+    {
+      file,
+      next: 'Put the folder back from a backup: vectors that left the log exist nowhere else.',
     },
   )
 }

@@ -6,7 +6,7 @@ import {expect} from 'chai'
 
 import {unpackFixture} from '../../support/fixtures.js'
 import {appendLog, locate, withoutLoaderInChildren} from '../../support/segments.js'
-import {expectSound, readPersistState} from '../../support/sound.js'
+import {expectSound, stateOf} from '../../support/sound.js'
 import {fingerprint} from '../../support/untouched.js'
 
 type Dir = Parameters<typeof rebuildIndex>[0]
@@ -78,7 +78,7 @@ describe('building an index anew', () => {
   for (const name of ['chroma-0.5.5', 'chroma-1.5.9'] as const) {
     it(`${name}: of a collection that was rebuilt meanwhile takes the new index, or says that it is in use`, async () => {
       const {expected, persistDir} = unpackFixture(name)
-      const before = await readPersistState(persistDir)
+      const before = await stateOf(name)
       await withChurned(persistDir, async (dir, stale) => {
         await rebuildIndex(dir, stale, {backup: true})
         const second: unknown = await rebuildIndex(dir, stale, {backup: false}).catch(
@@ -115,5 +115,18 @@ describe('committing the log', () => {
     expect(committed?.result).to.include({appliedRows: 1, method: 'extend'})
     expect(committed?.backup).to.equal(undefined)
     expect((await locate(persistDir, 'churned')).vectorSegment?.maxSeqId).to.equal(seqId)
+  })
+
+  it('of an index that was never persisted takes deletes that the metadata has not seen yet', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const {topic} = await locate(persistDir, 'wal_only')
+    await appendLog(persistDir, topic, [
+      {id: 'id-0', operation: 3},
+      {id: 'id-1', operation: 3},
+    ])
+    const committed = await withWriteAccess(persistDir, {}, async (dir) =>
+      commitLog(dir, selectCollection(await readCatalog(dir), {name: 'wal_only'})),
+    )
+    expect(committed?.result).to.include({appliedRows: 18, elements: 14, method: 'full'})
   })
 })

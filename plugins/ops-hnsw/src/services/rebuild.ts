@@ -61,10 +61,14 @@ export async function rebuild(
   plan: RebuildPlan,
   options: StageOptions & {backup: boolean},
 ): Promise<RebuildResult> {
-  const rebuilt = await rebuildIndex(dir, await find(dir, plan.collectionId), {
-    ...options,
-    changes: changedParameters(plan.changes),
-  })
+  const rebuilt = await rebuildIndex(
+    dir,
+    {id: plan.collectionId},
+    {
+      ...options,
+      changes: changedParameters(plan.changes),
+    },
+  )
   if (!rebuilt) return {...plan, ...NOTHING}
   const {backup, result, warning} = rebuilt
   const {before: after, damage} = await describeOrExplain(dir, await find(dir, plan.collectionId), {})

@@ -1,4 +1,4 @@
-import {type Collection, readCatalog} from '@chops/core/catalog'
+import {readCatalog} from '@chops/core/catalog'
 import {readAppliedSeqIds} from '@chops/core/hnsw'
 import {readTopics} from '@chops/core/log'
 import type {PersistDir} from '@chops/core/persist-dir'
@@ -56,9 +56,7 @@ export async function commit(
   plan: CommitPlan,
   options: StageOptions,
 ): Promise<CommitResult | undefined> {
-  const {collections} = await readCatalog(dir)
-  const collection: Collection | undefined = collections.find(({id}) => id === plan.collectionId)
-  const committed = collection && (await commitLog(dir, collection, options))
+  const committed = await commitLog(dir, {id: plan.collectionId}, options)
   if (!committed) return undefined
   const {result, segmentId, warning} = committed
   return {
