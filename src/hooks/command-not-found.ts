@@ -16,7 +16,9 @@ const PLUGIN_OF: Record<string, string> = {
 
 /** Suggests the nearest command, or names the plugin that brings the group. */
 const hook: Hook.CommandNotFound = async function ({argv = [], config, id}) {
-  const commands = config.commands.filter(({hidden}) => !hidden).map((command) => command.id.replaceAll(':', ' '))
+  const commands = config.commands
+    .filter(({hidden}) => !hidden)
+    .map((command) => command.id.replaceAll(':', ' '))
   const words = id.split(':')
   const [topic = ''] = words
   const plugin = PLUGIN_OF[topic]

@@ -11,7 +11,10 @@ const MOST_WRONG = 3
  */
 export function nearestCommand(words: readonly string[], commands: readonly string[]): string | undefined {
   const ranked = commands
-    .map((command) => ({command, wrong: distance(command, words.slice(0, command.split(' ').length).join(' '))}))
+    .map((command) => ({
+      command,
+      wrong: distance(command, words.slice(0, command.split(' ').length).join(' ')),
+    }))
     .sort((a, b) => a.wrong - b.wrong || a.command.localeCompare(b.command))
   const [best] = ranked
   return best && best.wrong <= MOST_WRONG ? best.command : undefined

@@ -63,7 +63,7 @@ export async function switchIndex<T>(
       const {collection, oldId} = await findIndex(dir, owner)
       const oldFolder = segmentFolder(dir.path, oldId)
       const staged = await build(stage, collection)
-      if (!staged) return undefined
+      if (!staged) return
       await fsyncPath(folder)
       await fsyncPath(dir.path)
       await pointTo(dir, oldId, segmentId, staged.maxSeqId)

@@ -28,7 +28,7 @@ describe('a table', () => {
 
   for (const width of [40, 80, 200]) {
     it(`fits a terminal of ${width} columns and loses nothing`, async () => {
-      const columns = process.stdout.columns
+      const {columns} = process.stdout
       process.stdout.columns = width
       try {
         const text = await renderTables([TOPICS], {columns: width, isTTY: true} as NodeJS.WriteStream)

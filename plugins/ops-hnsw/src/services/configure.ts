@@ -41,11 +41,6 @@ export async function configure(dir: PersistDir, plan: ConfigPlan): Promise<void
     const collection = collections.find(({id}) => id === plan.collectionId)
     if (!collection?.vectorSegment)
       throw new Error(`collection ${plan.collectionId} has no vector segment any more`)
-    await writeHnswParameters(
-      dir,
-      collection,
-      collection.vectorSegment.id,
-      changedParameters(plan.changes),
-    )
+    await writeHnswParameters(dir, collection, collection.vectorSegment.id, changedParameters(plan.changes))
   })
 }

@@ -1,7 +1,7 @@
 import type {Catalog, Collection} from '@chops/core/catalog'
 import type {PersistDir} from '@chops/core/persist-dir'
 
-import {usage} from '@chops/core/errors'
+import {ChopsError, usage} from '@chops/core/errors'
 import {fragmentationOf, readSegmentIndex} from '@chops/core/hnsw'
 
 export interface FragmentedChoice {
@@ -12,9 +12,9 @@ export interface FragmentedChoice {
 }
 
 /**
- * Collections whose share of deleted elements is above a threshold, over all tenants and databases unless one is named.
+ * Collections whose share of deleted elements is above a threshold or whose index is damaged, over all tenants and databases unless one is named.
  *
- * @throws ChopsError `usage` for a threshold that is not a number from 0 to 1, `damaged` for an index that cannot be read
+ * @throws ChopsError `usage` for a threshold that is not a number from 0 to 1
  */
 export async function selectFragmented(
   dir: PersistDir,
@@ -31,9 +31,23 @@ export async function selectFragmented(
   for (const collection of catalog.collections) {
     if (database !== undefined && collection.database !== database) continue
     if (tenant !== undefined && collection.tenant !== tenant) continue
-    const index = await readSegmentIndex(dir, collection, options)
-    if (index && fragmentationOf(index) / 100 > threshold) chosen.push(collection)
+    if (await needsRebuild(dir, collection, threshold, options)) chosen.push(collection)
   }
 
   return chosen
+}
+
+async function needsRebuild(
+  dir: PersistDir,
+  collection: Collection,
+  threshold: number,
+  options: {signal?: AbortSignal},
+): Promise<boolean> {
+  try {
+    const index = await readSegmentIndex(dir, collection, options)
+    return index !== undefined && fragmentationOf(index) / 100 > threshold
+  } catch (error) {
+    if (error instanceof ChopsError && error.kind === 'damaged') return true
+    throw error
+  }
 }

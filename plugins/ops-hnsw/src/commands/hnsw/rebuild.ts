@@ -55,7 +55,10 @@ The new index is built beside the old one, read back and verified, and put in fo
 
   static override flags = {
     ...collectionFlags,
-    all: Flags.boolean({description: 'every collection above --fragmentation', exclusive: ['collection']}),
+    all: Flags.boolean({
+      description: 'every collection above --fragmentation or with a damaged index',
+      exclusive: ['collection'],
+    }),
     fragmentation: Flags.string({
       default: '0.2',
       description: 'with --all: share of deleted elements from which on an index is rebuilt',
@@ -121,7 +124,8 @@ The new index is built beside the old one, read back and verified, and put in fo
   private async showPlan(planned: RebuildPlan[]): Promise<void> {
     if (planned.length === 0) this.log('No index is that fragmented: nothing to rebuild.')
     for (const plan of planned) {
-      if (plan.damage !== null) this.warn(`${plan.damage} It is rebuilt from its vectors.`)
+      if (plan.damage !== null)
+        this.warn(`${plan.damage} A new index is made from its vectors, if those can be read.`)
       if (plan.before) await this.table(...hnswInfoTables(plan.before))
       if (plan.changes.length > 0) await this.table(changesTable(plan.changes))
     }

@@ -1,0 +1,91 @@
+import {spawn} from 'node:child_process'
+import {performance} from 'node:perf_hooks'
+import {Readable} from 'node:stream'
+import {text} from 'node:stream/consumers'
+
+/** A program with its arguments. */
+export interface Command {
+  args: readonly string[]
+  file: string
+  /** A Node program, which can be asked for its peak memory. */
+  isNode?: boolean
+}
+
+/** One run of a command, from spawn to exit. */
+export interface Run {
+  /** Bytes; only of a Node program that was asked for it. */
+  peakMemory?: number
+  seconds: number
+}
+
+export interface InterleaveOptions {
+  memory?: boolean
+  /** Comes before each run and is not timed. */
+  prepare?: () => Promise<void>
+  rounds: number
+}
+
+/**
+ * Writes the peak to file descriptor 3 when the process exits. VmHWM belongs to the program alone; ru_maxrss, which
+ * stands in for it outside Linux, begins with what the process that started it had in memory.
+ */
+const REPORT_PEAK = `
+import {readFileSync, writeSync} from 'node:fs'
+process.on('exit', () => {
+  const onLinux = process.platform === 'linux' && /^VmHWM:\\s*(\\d+) kB$/m.exec(readFileSync('/proc/self/status', 'latin1'))
+  writeSync(3, String(1024 * Number(onLinux ? onLinux[1] : process.resourceUsage().maxRSS)))
+})`
+
+const WITH_PEAK = ['--import', `data:text/javascript,${encodeURIComponent(REPORT_PEAK)}`]
+
+/**
+ * Runs a command with its output discarded.
+ *
+ * @throws Error with what it wrote to stderr when it does not exit with 0: a failure must not count as a fast run
+ */
+export async function run({args, file, isNode}: Command, memory = false): Promise<Run> {
+  const asksPeak = memory && isNode === true
+  const start = performance.now()
+  const child = spawn(file, asksPeak ? [...WITH_PEAK, ...args] : args, {
+    // The Python tool would otherwise wait for its telemetry server.
+    env: {...process.env, ANONYMIZED_TELEMETRY: 'False'},
+    stdio: ['ignore', 'ignore', 'pipe', asksPeak ? 'pipe' : 'ignore'],
+  })
+  const exit = new Promise<{code: null | number; seconds: number}>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', (code) => resolve({code, seconds: (performance.now() - start) / 1000}))
+  })
+  const [{code, seconds}, stderr, peak] = await Promise.all([
+    exit,
+    textOf(child.stdio[2]),
+    textOf(child.stdio[3]),
+  ])
+  if (code !== 0) throw new Error(`${[file, ...args].join(' ')} failed (${code}): ${stderr}`)
+  return asksPeak ? {peakMemory: Number(peak), seconds} : {seconds}
+}
+
+/**
+ * Runs the commands one after the other, round by round, so that what else the machine does hits all of them.
+ * A first round is not counted: it fills the caches.
+ *
+ * @returns the runs of each command by its name, in the order of the rounds
+ */
+export async function interleave(
+  commands: Readonly<Record<string, Command>>,
+  {memory, prepare, rounds}: InterleaveOptions,
+): Promise<Map<string, Run[]>> {
+  const runs = new Map<string, Run[]>(Object.keys(commands).map((name) => [name, []]))
+  for (let round = 0; round <= rounds; round++) {
+    for (const [name, command] of Object.entries(commands)) {
+      await prepare?.()
+      const done = await run(command, memory)
+      if (round > 0) runs.get(name)?.push(done)
+    }
+  }
+
+  return runs
+}
+
+async function textOf(stream: unknown): Promise<string> {
+  return stream instanceof Readable ? text(stream) : ''
+}

@@ -1,0 +1,48 @@
+import {cp} from 'node:fs/promises'
+import {join} from 'node:path'
+
+import {temporaryFolder, unpackFixture} from '../test/support/fixtures.js'
+import {chops} from './chops.js'
+import {emptyCli} from './data/empty-cli.js'
+import {pythonTool} from './data/python-tool.js'
+import {compare, type Row} from './results.js'
+import {type Command, interleave} from './run.js'
+
+const ROUNDS = 11
+const VERSION_GOAL = 1.5
+const PYTHON_GOAL = 0.2
+
+const AGAINST_PYTHON = 'db info, small directory'
+
+/** Starting, and `db info` on a directory where starting is most of the work. */
+export async function measureSmall(): Promise<Row[]> {
+  const {persistDir} = unpackFixture('chroma-0.6.3')
+  const empty = await emptyCli()
+  const python = await pythonTool()
+  const node = (...args: string[]): Command => ({args, file: process.execPath, isNode: true})
+  const commands: Record<string, Command> = {
+    version: chops('--version'),
+    emptyVersion: node(empty, '--version'),
+    info: chops('db', 'info', persistDir),
+    emptyCommand: node(empty, 'nothing'),
+  }
+  if ('path' in python) {
+    // Chroma may write to what it opens.
+    const copy = join(temporaryFolder(), 'persist')
+    await cp(persistDir, copy, {recursive: true})
+    commands.python = {args: ['db', 'info', copy], file: python.path}
+  }
+
+  const runs = await interleave(commands, {rounds: ROUNDS})
+  const measured = (name: string, key: string) => ({name, runs: runs.get(key) ?? []})
+  const info = measured(AGAINST_PYTHON, 'info')
+  return [
+    compare(measured('--version', 'version'), measured('empty oclif CLI, --version', 'emptyVersion'), {
+      ratio: VERSION_GOAL,
+    }),
+    compare(info, measured('empty oclif CLI, empty command', 'emptyCommand')),
+    'path' in python
+      ? compare(info, measured('Python tool, db info', 'python'), {ratio: PYTHON_GOAL})
+      : {name: `${AGAINST_PYTHON}, beside the Python tool`, ...python},
+  ]
+}
