@@ -73,6 +73,9 @@ export interface DatabaseInfoOptions {
   skip?: readonly string[]
 }
 
+/** Indexes read side by side; each takes a few MB of buffers. */
+const AT_A_TIME = 4
+
 /**
  * Describes a persist directory and its collections, over all tenants and databases. Reads each index file once.
  *
@@ -87,24 +90,24 @@ export async function describeDatabase(
   const indexes = await readIndexes(dir, included, options)
   const topics = await readTopics(dir, catalog, appliedOf(catalog, indexes))
   const records = await countRecords(dir, catalog, topics)
-  const collections: CollectionInfo[] = []
-  for (const collection of included) {
-    options.signal?.throwIfAborted()
-    const topic = topics.find((candidate) => candidate.collection?.id === collection.id)
-    collections.push({
-      database: collection.database,
-      dimension: collection.dimension,
-      hnswSegment: await describeHnswSegment(collection, indexes.get(collection.id), topic),
-      id: collection.id,
-      metadata: collection.metadata,
-      metadataSegment: describeMetadataSegment(collection),
-      name: collection.name,
-      records: records.get(collection.id) ?? 0,
-      tenant: collection.tenant,
-      walEntries: topic?.count ?? 0,
-    })
-  }
-
+  options.signal?.throwIfAborted()
+  const collections = await Promise.all(
+    included.map(async (collection): Promise<CollectionInfo> => {
+      const topic = topics.find((candidate) => candidate.collection?.id === collection.id)
+      return {
+        database: collection.database,
+        dimension: collection.dimension,
+        hnswSegment: await describeHnswSegment(collection, indexes.get(collection.id), topic),
+        id: collection.id,
+        metadata: collection.metadata,
+        metadataSegment: describeMetadataSegment(collection),
+        name: collection.name,
+        records: records.get(collection.id) ?? 0,
+        tenant: collection.tenant,
+        walEntries: topic?.count ?? 0,
+      }
+    }),
+  )
   const ownedIds = catalog.segments.map((segment) => segment.id)
   const orphans = await findOrphanFolders(dir.path, ownedIds)
   const size = await sizeOf(dir.path)
@@ -127,21 +130,36 @@ export async function describeDatabase(
   }
 }
 
+/** Some at a time: a small index is mostly waiting for the file system. */
 async function readIndexes(
   dir: PersistDir,
   collections: Collection[],
   {onProgress, signal}: DatabaseInfoOptions,
 ): Promise<Map<string, SegmentIndex>> {
   const indexes = new Map<string, SegmentIndex>()
-  for (const [position, collection] of collections.entries()) {
-    const index = await readSegmentIndex(dir, collection, {
-      onProgress: (done, total) => onProgress?.(position + done / Math.max(total, 1), collections.length),
-      signal,
-    })
-    if (index) indexes.set(collection.id, index)
-    onProgress?.(position + 1, collections.length)
+  const shares = collections.map(() => 0)
+  const report = (position: number, share: number): void => {
+    shares[position] = share
+    onProgress?.(
+      shares.reduce((sum, one) => sum + one, 0),
+      collections.length,
+    )
   }
 
+  const waiting = [...collections.entries()]
+  const readNext = async (): Promise<void> => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      const [position, collection] = next
+      const index = await readSegmentIndex(dir, collection, {
+        onProgress: (done, total) => report(position, done / Math.max(total, 1)),
+        signal,
+      })
+      if (index) indexes.set(collection.id, index)
+      report(position, 1)
+    }
+  }
+
+  await Promise.all(Array.from({length: AT_A_TIME}, readNext))
   return indexes
 }
 
