@@ -22,7 +22,7 @@ export async function stateOf(name: FixtureName): Promise<PersistState> {
  */
 export async function expectSound(
   persistDir: string,
-  held: {before: PersistState; expected: Expected; isSingleChange?: boolean},
+  {before, expected, fine}: {before: PersistState; expected: Expected; fine?: RegExp},
 ): Promise<void> {
   const broken = await brokenInvariants(persistDir, {ending: 'done', kind: undefined, point: undefined}, held)
   expect(broken).to.deep.equal([])
