@@ -514,7 +514,9 @@ describe('hnsw rebuild', () => {
 
       const {code, stderr} = await chops(args)
       expect(code).to.equal(0)
-      expect(stderr).to.match(/^Warning: \S+link_lists\.bin .*\. A new index is made from its vectors, if those can be read\.$/m)
+      expect(stderr).to.match(
+        /^Warning: \S+link_lists\.bin .*\. A new index is made from its vectors, if those can be read\.$/m,
+      )
       await expectSound(persistDir, {before, expected})
     })
 
