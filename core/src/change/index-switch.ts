@@ -1,11 +1,12 @@
 import {randomUUID} from 'node:crypto'
-import {mkdir, rename, rm, stat} from 'node:fs/promises'
+import {mkdir, rename, rm} from 'node:fs/promises'
 
 import {type Collection, readCatalog} from '../catalog/catalog.js'
 import type {PersistDir} from '../persist-dir/persist-dir.js'
 
 import {encodeSeqId, keepsVectorSeqIdInTable} from '../catalog/seq-id.js'
 import {damaged} from '../errors.js'
+import {exists} from '../persist-dir/exists.js'
 import {segmentFolder} from '../persist-dir/segment-folders.js'
 import {transaction} from '../sqlite/database.js'
 import {fsyncPath} from './durable.js'
@@ -145,13 +146,6 @@ async function retire(
     const warning = `The new index is in force, but the old folder ${oldFolder} could not be put away: ${reason}. No segment owns it any more.`
     return {backup: undefined, warning}
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  )
 }
 
 /** `YYYYMMDDhhmmss`, in UTC so that names sort as they were made. */

@@ -1,10 +1,10 @@
-import {stat} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import type {Collection} from '../catalog/catalog.js'
 import type {PersistDir} from '../persist-dir/persist-dir.js'
 
 import {damaged} from '../errors.js'
+import {exists} from '../persist-dir/exists.js'
 import {segmentFolder} from '../persist-dir/segment-folders.js'
 import type {ScanOptions} from './files.js'
 import {type HnswHeader, readHeader} from './header.js'
@@ -139,16 +139,6 @@ function halfWritten(folder: string, file: string): Error {
     {
       file,
       next: `Put the folder ${folder} back from a backup.`,
-    },
-  )
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return false
-      throw error
     },
   )
 }

@@ -18,15 +18,7 @@ export interface Topic {
   topic: string
 }
 
-interface TopicRow {
-  committed: number
-  count: number
-  firstSeqId: number
-  lastSeqId: number
-  pendingInMetadata: number
-  pendingInVector: number
-  topic: string
-}
+type TopicRow = Omit<Topic, 'collection'>
 
 /** How far the segments of a collection have applied the log. */
 export interface Progress {

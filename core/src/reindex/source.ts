@@ -1,4 +1,3 @@
-import {stat} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import type {Collection} from '../catalog/catalog.js'
@@ -13,6 +12,7 @@ import {type HnswHeader, inspectHeader} from '../hnsw/header.js'
 import {INDEX_METADATA_FILE, type IndexMetadata, readIndexMetadata} from '../hnsw/index-metadata.js'
 import {type HnswProblem, problemError} from '../hnsw/problems.js'
 import {type PendingLog, readPendingLog} from '../log/pending.js'
+import {exists} from '../persist-dir/exists.js'
 import {segmentFolder} from '../persist-dir/segment-folders.js'
 import {countRecordsOf} from '../records/count-records.js'
 
@@ -176,11 +176,4 @@ async function readUsableHeader(folder: string): Promise<HnswHeader> {
 
 function isAboutLinks({file, id}: HnswProblem): boolean {
   return file === 'link_lists.bin' || id === 'H11'
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  )
 }
