@@ -1,5 +1,5 @@
 import {expect} from 'chai'
-import {readFileSync, renameSync, writeFileSync} from 'node:fs'
+import {readdirSync, readFileSync, renameSync, writeFileSync} from 'node:fs'
 import {dirname, join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 
@@ -7,7 +7,13 @@ import {chops} from '../support/cli.js'
 import {unpackFixture} from '../support/fixtures.js'
 
 /** Documents whose ```console blocks are commands with their real output (UPDATE_DOCS=1 writes them anew). */
-const DOCUMENTS = ['README.md']
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const DOCUMENTS = [
+  'README.md',
+  ...readdirSync(join(ROOT, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+]
 const BLOCK = /```console\n\$ (chops [^\n]+)\n([^`]*)```/g
 
 /** What differs from run to run: the folder, new ids and the time in a backup's name. */
@@ -23,7 +29,7 @@ function steady(output: string, folder: string, known: string): string {
 
 for (const document of DOCUMENTS) {
   describe(`the samples in ${document}`, () => {
-    const path = fileURLToPath(new URL(`../../${document}`, import.meta.url))
+    const path = join(ROOT, document)
     const text = readFileSync(path, 'utf8')
     const {persistDir} = unpackFixture('chroma-1.5.9')
     const folder = dirname(persistDir)
