@@ -233,7 +233,7 @@ describe('hnsw config', () => {
       expect(no.code).to.equal(0)
       expect(no.stdout)
         .to.match(/│ searchEf +│ 60 +│ 70 +│/)
-        .and.to.include('Nothing was changed.')
+        .and.to.include('Cancelled: nothing was changed.')
       const end = await chops([...args, '--search-ef', '70'])
       expect(end.code).to.equal(2)
       expect(end.stderr).to.include('--yes')

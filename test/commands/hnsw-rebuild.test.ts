@@ -303,7 +303,7 @@ describe('hnsw rebuild', () => {
         /Are you sure .*churned \(tenant default_tenant, database default_database, id .*\[y\/N\]/,
       )
       expect(stdout).to.match(/│ m +│ 8 +│ 12 +│/)
-      expect(stdout).to.include('Nothing was changed.')
+      expect(stdout).to.include('Cancelled: nothing was changed.')
       expect(fingerprint(persistDir)).to.deep.equal(before)
     })
 

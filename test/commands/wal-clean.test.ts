@@ -253,7 +253,7 @@ describe('wal clean', () => {
       const no = await chops(['wal', 'clean', persistDir], {input: 'n\n'})
       expect(no.code).to.equal(0)
       expect(no.stderr).to.include('Are you sure you want to clean up the WAL in')
-      expect(no.stdout).to.include('cancelled by user')
+      expect(no.stdout).to.include('Cancelled: nothing was changed.')
       const end = await chops(['wal', 'clean', persistDir])
       expect(end.code).to.equal(2)
       expect(end.stderr).to.include('--yes')

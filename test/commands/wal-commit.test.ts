@@ -354,7 +354,7 @@ describe('wal commit', () => {
       const no = await chops(['wal', 'commit', persistDir], {input: 'no\n'})
       expect(no.code).to.equal(0)
       expect(no.stdout).to.match(/│ churned +│ default_tenant +│ default_database +│ 21 +│ 20 +│/)
-      expect(no.stdout).to.include('Nothing was changed.')
+      expect(no.stdout).to.include('Cancelled: nothing was changed.')
 
       const end = await chops(['wal', 'commit', persistDir])
       expect(end.code).to.equal(2)

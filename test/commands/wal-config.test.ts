@@ -97,7 +97,7 @@ describe('wal config', () => {
     )
     const no = await chops(args, {input: 'no\n'})
     expect(no.code).to.equal(0)
-    expect(no.stdout).to.include('cancelled by user')
+    expect(no.stdout).to.include('Cancelled: nothing was changed.')
     const end = await chops(args)
     expect(end.code).to.equal(2)
     expect(end.stderr).to.include('--yes')

@@ -1,5 +1,6 @@
 import {Command} from '@oclif/core/command'
 
+import {requireUnused} from '../change/write-access.js'
 import {escapeControls} from '../output/escape.js'
 import {toJson} from '../output/json.js'
 import {renderTables, type TableData} from '../output/table.js'
@@ -10,6 +11,13 @@ import {EXIT_CODE} from './exit-codes.js'
 import {type Failure, failureOf} from './failure.js'
 import {type Progress, withProgress} from './progress.js'
 import {type ReportStep, runSteps} from './steps.js'
+
+/** What `changeFlags` parse to. */
+export interface ChangeFlags {
+  'dry-run': boolean
+  force: boolean
+  yes: boolean
+}
 
 /**
  * The base of every chops command. It owns `--json`, exit codes, warnings, errors, questions, tables and progress;
@@ -42,6 +50,31 @@ export abstract class ChopsCommand extends Command {
   /** Asks on stderr before anything changes; false means the user said no. `yes` is the command's `--yes` flag. */
   protected async confirm(question: string, yes: boolean): Promise<boolean> {
     return yes || confirm(question, this.signal)
+  }
+
+  /**
+   * What stands between a plan that was shown and its execution: stops at `--dry-run`, refuses while another process has
+   * the directory open, asks, and says so when nothing is going to change. Once approved, `dir` is closed: the change
+   * opens the directory for itself, see `withWriteAccess`.
+   */
+  protected async approve(
+    dir: PersistDir,
+    flags: ChangeFlags,
+    question: string,
+  ): Promise<'approved' | 'cancelled' | 'dry-run'> {
+    if (flags['dry-run']) {
+      this.log('Dry run: nothing was changed.')
+      return 'dry-run'
+    }
+
+    await requireUnused(dir.path, flags)
+    if (!(await this.confirm(question, flags.yes))) {
+      this.log('Cancelled: nothing was changed.')
+      return 'cancelled'
+    }
+
+    await dir.close()
+    return 'approved'
   }
 
   /** Keeps these texts out of warnings and errors, for output that is going to be shared. */

@@ -1,5 +1,5 @@
 import {readCatalog} from '@chops/core/catalog'
-import {requireUnused, withWriteAccess} from '@chops/core/change'
+import {withWriteAccess} from '@chops/core/change'
 import {
   changeFlags,
   chooseCollection,
@@ -58,18 +58,8 @@ export default class HnswConfig extends ChopsCommand {
     }
 
     await this.table(changesTable(plan.changes))
-    if (flags['dry-run']) return output
-    await requireUnused(dir.path, flags)
-    if (
-      !(await this.confirm(
-        `Are you sure you want to change the parameters of ${placeText(plan)}?`,
-        flags.yes,
-      ))
-    ) {
-      this.log('Nothing was changed.')
-      return output
-    }
-
+    const question = `Are you sure you want to change the parameters of ${placeText(plan)}?`
+    if ((await this.approve(dir, flags, question)) !== 'approved') return output
     await withWriteAccess(dir.path, flags, (writable) => configure(writable, plan))
     this.log(`Changed the parameters of ${placeText(plan)}.`)
     return {...output, applied: true}

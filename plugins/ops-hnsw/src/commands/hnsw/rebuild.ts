@@ -6,7 +6,7 @@ import {
   collectionFlags,
   persistDirArg,
 } from '@chops/core/command'
-import {requireUnused, withWriteAccess} from '@chops/core/change'
+import {withWriteAccess} from '@chops/core/change'
 import * as Flags from '@oclif/core/flags'
 
 import {constructionFlags, parametersOf, runtimeFlags} from '../../flags.js'
@@ -91,14 +91,9 @@ The new index is built beside the old one, read back and verified, and put in fo
       rebuilt: [],
     }
     await this.showPlan(planned)
-    if (flags['dry-run'] || planned.length === 0) return output
-    await requireUnused(dir.path, flags)
+    if (planned.length === 0) return output
     const question = `Are you sure you want to rebuild the index of ${planned.map((plan) => placeText(plan)).join(', ')}?`
-    if (!(await this.confirm(question, flags.yes))) {
-      this.log('Nothing was changed.')
-      return output
-    }
-
+    if ((await this.approve(dir, flags, question)) !== 'approved') return output
     await withWriteAccess(dir.path, flags, async (writable) => {
       for (const plan of planned) {
         const result = await this.attempt(planned.length === 1, plan, output.failed, () =>

@@ -1,4 +1,3 @@
-import {requireUnused} from '@chops/core/change'
 import {changeFlags, ChopsCommand, nameList, persistDirArg} from '@chops/core/command'
 
 import {
@@ -61,19 +60,9 @@ Stop Chroma first. VACUUM needs free disk space for a second copy of chroma.sqli
     }
 
     this.log(sizeText(plan))
-    if (flags['dry-run']) {
-      this.log('Dry run: nothing was changed.')
-      return resultOf(plan, 'dry-run')
-    }
-
-    await requireUnused(dir.path, flags)
-    await requireRoomForVacuum(dir)
-    if (!(await this.confirm(questionText(plan), flags.yes))) {
-      this.log('WAL cleanup cancelled by user: nothing was changed.')
-      return resultOf(plan, 'cancelled')
-    }
-
-    await dir.close()
+    if (!flags['dry-run']) await requireRoomForVacuum(dir)
+    const decision = await this.approve(dir, flags, questionText(plan))
+    if (decision !== 'approved') return resultOf(plan, decision)
     const result = await this.runSteps({rows: 'Delete log rows', vacuum: 'VACUUM chroma.sqlite3'}, (onStep) =>
       cleanWal(plan, {force: flags.force, onStep, signal: this.signal}),
     )

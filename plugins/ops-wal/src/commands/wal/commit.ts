@@ -1,4 +1,4 @@
-import {requireUnused, withWriteAccess} from '@chops/core/change'
+import {withWriteAccess} from '@chops/core/change'
 import {changeFlags, ChopsCommand, nameList, persistDirArg} from '@chops/core/command'
 import * as Flags from '@oclif/core/flags'
 
@@ -63,14 +63,13 @@ A small part is added to the graph there is; a large one, or a collection withou
       planned,
     }
     await this.table(...commitPlanTables(planned))
-    if (pending.length === 0) this.log('Nothing is pending: every index has applied the whole log.')
-    if (flags['dry-run'] || pending.length === 0) return output
-    await requireUnused(dir.path, flags)
-    if (!(await this.confirm(`Are you sure you want to commit the WAL in ${dir.path}?`, flags.yes))) {
-      this.log('Nothing was changed.')
+    if (pending.length === 0) {
+      this.log('Nothing is pending: every index has applied the whole log.')
       return output
     }
 
+    const question = `Are you sure you want to commit the WAL in ${dir.path}?`
+    if ((await this.approve(dir, flags, question)) !== 'approved') return output
     await withWriteAccess(dir.path, flags, async (writable) => {
       for (const plan of pending) {
         const result = await this.attempt(pending.length === 1, plan, output.failed, () =>

@@ -1,4 +1,3 @@
-import {requireUnused} from '@chops/core/change'
 import {changeFlags, ChopsCommand, persistDirArg} from '@chops/core/command'
 import * as Flags from '@oclif/core/flags'
 
@@ -45,18 +44,8 @@ Stop Chroma before changing it: it may have read the configuration already.`
       return plan
     }
 
-    if (flags['dry-run']) {
-      this.log('Dry run: nothing was changed.')
-      return plan
-    }
-
-    await requireUnused(dir.path, flags)
-    if (!(await this.confirm('Are you sure you want to update the WAL config?', flags.yes))) {
-      this.log('WAL config update cancelled by user: nothing was changed.')
-      return {...plan, status: 'cancelled'}
-    }
-
-    await dir.close()
+    const decision = await this.approve(dir, flags, 'Are you sure you want to update the WAL config?')
+    if (decision !== 'approved') return {...plan, status: decision}
     const result = await configureWal(plan, flags.purge, flags)
     this.log('WAL config updated successfully!')
     return result
