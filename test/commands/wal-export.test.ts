@@ -5,7 +5,7 @@ import {existsSync, readdirSync, readFileSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {setTimeout} from 'node:timers/promises'
 
-import {writeOutputFile} from '../../plugins/ops-wal/src/services/output-file.js'
+import {writeOutputFile} from '../../core/src/change/output-file.js'
 import {
   exportLog,
   type ExportSelection,

@@ -1,6 +1,6 @@
 import type {Writable} from 'node:stream'
 
-import type {Write} from './output-file.js'
+import type {Write} from '@chops/core/change'
 
 /**
  * Runs work that writes to a stream, each chunk when the stream has taken the one before.

@@ -4,7 +4,7 @@ import {logPages, type LogRow, readLogEnd} from '@chops/core/log'
 import {generationText, type PersistDir} from '@chops/core/persist-dir'
 import {transaction} from '@chops/core/sqlite'
 
-import type {Write} from './output-file.js'
+import type {Write} from '@chops/core/change'
 
 /** What is exported: `since` and `until` are seq ids, both included; no collection means all, and orphans. */
 export interface ExportSelection {

@@ -4,7 +4,7 @@ import {usage} from '@chops/core/errors'
 import {formatCount} from '@chops/core/output'
 import * as Flags from '@oclif/core/flags'
 
-import {inspectOutputFile, writeOutputFile} from '../../services/output-file.js'
+import {inspectOutputFile, writeOutputFile} from '@chops/core/change'
 import {writeOutputStream} from '../../services/output-stream.js'
 import {exportLog, exportResult, type WalExport} from '../../services/wal-export.js'
 

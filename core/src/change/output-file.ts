@@ -1,8 +1,9 @@
-import {fsyncPath} from '@chops/core/change'
-import {usage} from '@chops/core/errors'
 import {randomUUID} from 'node:crypto'
 import {open, realpath, rename, rm, stat} from 'node:fs/promises'
 import {basename, dirname, join, relative, resolve, sep} from 'node:path'
+
+import {usage} from '../errors.js'
+import {fsyncPath} from './durable.js'
 
 export interface OutputFile {
   exists: boolean
@@ -26,7 +27,7 @@ export async function inspectOutputFile(file: string, persistDir: string): Promi
   if (found && !found.isFile()) {
     throw usage(`${file} is not a regular file.`, {
       file,
-      next: 'Name a file, or leave --out away to write to standard output.',
+      next: 'Name a file that does not exist yet, or one that may be overwritten.',
     })
   }
 
