@@ -4,8 +4,8 @@ import {join} from 'node:path'
 import {setImmediate} from 'node:timers/promises'
 import type {Space} from '../../catalog/hnsw-parameters.js'
 import type {ScanOptions} from '../files.js'
+import {createTable, type VectorTable} from '../distance/vector-table.js'
 import type {HnswGraph} from '../graph.js'
-import {distanceOf} from './distance.js'
 import type {IndexElements} from './elements.js'
 import {searchGraph} from './graph-search.js'
 
@@ -15,35 +15,60 @@ const K = 10
 /** Multiplications between two turns of the event loop, some hundredth of a second. */
 const WORK_PER_TURN = 10_000_000
 
+/** Size of the vectors that are compared with all queries at a time: they stay in the cache of a core. */
+const BLOCK_BYTES = 256 * 1024
+
+/** The sample's vectors in the first rows of a table, and room for others behind them. */
+function tableOf(
+  {dimension, vectors}: IndexElements,
+  queries: readonly number[],
+  space: Space,
+  room: number,
+): VectorTable {
+  const table = createTable({dimension, rows: queries.length + room, space})
+  for (const [q, query] of queries.entries())
+    table.floats.set(vectors.subarray(query * dimension, (query + 1) * dimension), q * dimension)
+  return table
+}
+
 /** Distances of the K nearest elements to each query, nearest first, by comparing it with every element. */
 async function exactDistances(
-  {dimension, labels, vectors}: IndexElements,
+  elements: IndexElements,
   queries: readonly number[],
   space: Space,
   {onProgress, signal}: ScanOptions,
 ): Promise<Float64Array[]> {
-  const distance = distanceOf(space, dimension)
+  const {dimension, labels, vectors} = elements
   const count = labels.length
+  const blockRows = Math.min(count, Math.max(1, Math.floor(BLOCK_BYTES / (4 * dimension))))
+  const {distance, floats} = tableOf(elements, queries, space, blockRows)
+  const first = queries.length
   const nearest = queries.map(() => new Float64Array(Math.min(K, count)).fill(Infinity))
-  const elementsPerTurn = Math.ceil(WORK_PER_TURN / (dimension * queries.length))
-  for (let i = 0; i < count; i++) {
-    for (const [q, query] of queries.entries()) {
-      const list = nearest[q] as Float64Array
-      const d = distance(vectors, i * dimension, vectors, query * dimension)
-      if (!(d < (list.at(-1) as number))) continue
-      let at = list.length - 1
-      for (; at > 0 && (list[at - 1] as number) > d; at--) list[at] = list[at - 1] as number
-      list[at] = d
+  const workOfBlock = blockRows * dimension * queries.length
+  for (let from = 0, work = 0; from < count; from += blockRows) {
+    const to = Math.min(count, from + blockRows)
+    floats.set(vectors.subarray(from * dimension, to * dimension), first * dimension)
+    for (const [q, list] of nearest.entries()) {
+      for (let row = first; row < first + to - from; row++) insert(list, distance(row, q))
     }
 
-    if (i % elementsPerTurn === elementsPerTurn - 1) {
-      onProgress?.(i + 1, count)
-      await setImmediate()
-      signal?.throwIfAborted()
-    }
+    work += workOfBlock
+    if (work < WORK_PER_TURN) continue
+    work = 0
+    onProgress?.(to, count)
+    await setImmediate()
+    signal?.throwIfAborted()
   }
 
   return nearest
+}
+
+/** Puts a distance where it belongs in a list of the smallest, which stays as long as it is. */
+function insert(list: Float64Array, distance: number): void {
+  let at = list.length - 1
+  if (!(distance < (list[at] as number))) return
+  for (; at > 0 && (list[at - 1] as number) > distance; at--) list[at] = list[at - 1] as number
+  list[at] = distance
 }
 
 /**
@@ -58,22 +83,21 @@ export async function measureRecall(
   {ef, queries, space, ...options}: ScanOptions & {ef: number; queries: readonly number[]; space: Space},
 ): Promise<number> {
   const {offsetData, sizeDataPerElement} = graph.header
-  const {dimension, vectors} = elements
-  const distance = distanceOf(space, dimension)
+  const {dimension} = elements
   const exact = await exactDistances(elements, queries, space, options)
-  const row = new Float32Array(dimension)
-  const bytes = new Uint8Array(row.buffer)
+  const {distance, floats} = tableOf(elements, queries, space, 1)
+  const row = queries.length
+  const bytes = new Uint8Array(floats.buffer, 4 * row * dimension, 4 * dimension)
   const handle = await open(join(folder, 'data_level0.bin'))
   let hits = 0
   let wanted = 0
   try {
-    for (const [q, query] of queries.entries()) {
+    for (const [q, nearest] of exact.entries()) {
       const distanceTo = (id: number) => {
         readSync(handle.fd, bytes, 0, bytes.length, id * sizeDataPerElement + offsetData)
-        return distance(row, 0, vectors, query * dimension)
+        return distance(row, q)
       }
 
-      const nearest = exact[q] as Float64Array
       const found = searchGraph(graph, distanceTo, {ef, k: nearest.length})
       hits += found.filter((d) => d <= (nearest.at(-1) as number)).length
       wanted += nearest.length

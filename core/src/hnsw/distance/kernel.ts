@@ -1,0 +1,42 @@
+import {readFileSync} from 'node:fs'
+
+import {type Memory, type Module, WebAssembly} from './web-assembly.js'
+
+/** The distance of two vectors of f32, by their byte addresses in the kernel's memory. */
+export type KernelDistance = (a: number, b: number, dimension: number) => number
+
+/** What core/wasm/distance.ts exports. */
+export interface Kernel {
+  ip: KernelDistance
+  l2: KernelDistance
+}
+
+/** Where the build puts the module, seen from the sources as well as from what is compiled from them. */
+const MODULE = new URL('../../../dist/hnsw/distance/kernel.wasm', import.meta.url)
+
+/** Most pages of 64 KiB that the module takes: 4 GiB, which is all that 32 bits address. */
+export const MAX_PAGES = 65_536
+
+let loaded: Module | null | undefined
+
+/** The compiled module, read and compiled once; null where the processor or the engine has no SIMD. */
+function kernelModule(): Module | null {
+  if (loaded === undefined) {
+    const bytes = readFileSync(MODULE)
+    loaded = WebAssembly.validate(bytes) ? new WebAssembly.Module(bytes) : null
+  }
+
+  return loaded
+}
+
+/** Whether distances can be computed with SIMD on this machine. */
+export function hasKernel(): boolean {
+  return kernelModule() !== null
+}
+
+/** The kernel over a memory, which other threads may use at the same time. */
+export function kernelOver(memory: Memory): Kernel {
+  const compiled = kernelModule()
+  if (!compiled) throw new Error('WebAssembly has no SIMD here')
+  return new WebAssembly.Instance(compiled, {env: {memory}}).exports as Kernel
+}

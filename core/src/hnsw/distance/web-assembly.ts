@@ -1,0 +1,19 @@
+/** A memory of WebAssembly that threads share. It can be posted to a worker. */
+export interface Memory {
+  readonly buffer: SharedArrayBuffer
+}
+
+/** A compiled module of WebAssembly. */
+export interface Module {
+  readonly [Symbol.toStringTag]: string
+}
+
+/** The part of WebAssembly that chops uses. Node has it, but its types do not declare it. */
+interface Api {
+  Instance: new (compiled: Module, imports: {env: {memory: Memory}}) => {exports: unknown}
+  Memory: new (size: {initial: number; maximum: number; shared: true}) => Memory
+  Module: new (bytes: Uint8Array) => Module
+  validate: (bytes: Uint8Array) => boolean
+}
+
+export const {WebAssembly} = globalThis as unknown as {WebAssembly: Api}

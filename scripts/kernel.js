@@ -1,0 +1,37 @@
+// Compiles the distance kernel, core/wasm/distance.ts, to the WebAssembly module that @chops/core loads. As `tsc -b` does,
+// it leaves what is newer than its source.
+import {statSync} from 'node:fs'
+import {fileURLToPath} from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const SOURCE = 'core/wasm/distance.ts'
+const MODULE = 'core/dist/hnsw/distance/kernel.wasm'
+
+const OPTIONS = {
+  noAssert: [],
+  optimizeLevel: ['3'],
+  runtime: ['stub'],
+  enable: ['simd', 'threads'],
+  // The vectors lie in a memory that several threads share: up to 4 GiB, in pages of 64 KiB.
+  importMemory: [],
+  sharedMemory: [],
+  initialMemory: ['1'],
+  maximumMemory: ['65536'],
+}
+
+const argumentsOf = (options) => [
+  SOURCE,
+  ...Object.entries(options).flatMap(([name, values]) =>
+    values.length === 0 ? `--${name}` : values.flatMap((value) => [`--${name}`, value]),
+  ),
+]
+const changed = (path) => statSync(`${root}/${path}`, {throwIfNoEntry: false})?.mtimeMs ?? 0
+if (changed(MODULE) <= Math.max(changed(SOURCE), changed('scripts/kernel.js'))) {
+  // Loading the compiler takes longer than everything else here.
+  const {main} = await import('assemblyscript/asc')
+  const {error, stderr} = await main(argumentsOf({...OPTIONS, baseDir: [root], outFile: [MODULE]}), {})
+  if (error) {
+    process.stderr.write(`${stderr.toString()}${error.message}\n`)
+    process.exitCode = 1
+  }
+}
