@@ -95,6 +95,8 @@ export async function markDeleted(folder: string, internalId: number): Promise<v
 export interface NewLogRow {
   encoding?: null | string
   id: string
+  /** The stored text: JSON, the document in it under `chroma:document`. */
+  metadata?: null | string
   /** 0 add, 1 update, 2 upsert, 3 delete, 4 nothing. */
   operation: number
   vector?: Float32Array | Uint8Array | null
@@ -105,11 +107,11 @@ export async function appendLog(persistDir: string, topic: string, rows: NewLogR
   return withDatabase(persistDir, (db) =>
     transaction(db, 'IMMEDIATE', async () => {
       const seqIds: number[] = []
-      for (const {encoding = 'FLOAT32', id, operation, vector = null} of rows) {
+      for (const {encoding = 'FLOAT32', id, metadata = null, operation, vector = null} of rows) {
         const bytes = vector && new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength)
         await db.run(
-          'INSERT INTO embeddings_queue (operation, topic, id, vector, encoding) VALUES (?, ?, ?, ?, ?)',
-          [operation, topic, id, bytes, bytes && encoding],
+          'INSERT INTO embeddings_queue (operation, topic, id, vector, encoding, metadata) VALUES (?, ?, ?, ?, ?, ?)',
+          [operation, topic, id, bytes, bytes && encoding, metadata],
         )
         const last = await db.get<{seqId: number}>('SELECT MAX(seq_id) AS seqId FROM embeddings_queue')
         seqIds.push(last?.seqId ?? 0)

@@ -8,9 +8,9 @@ import type {PersistDir} from '../persist-dir/persist-dir.js'
 import {hnswParametersOf} from '../catalog/catalog.js'
 import {damaged} from '../errors.js'
 import {type IndexElements, readElements} from '../hnsw/build/elements.js'
-import {type HnswHeader, inspectHeader} from '../hnsw/header.js'
+import type {HnswHeader} from '../hnsw/header.js'
 import {INDEX_METADATA_FILE, type IndexMetadata, readIndexMetadata} from '../hnsw/index-metadata.js'
-import {type HnswProblem, problemError} from '../hnsw/problems.js'
+import {readUsableHeader} from '../hnsw/usable-header.js'
 import {type PendingLog, readPendingLog} from '../log/pending.js'
 import {exists} from '../persist-dir/exists.js'
 import {segmentFolder} from '../persist-dir/segment-folders.js'
@@ -164,16 +164,4 @@ async function requireWholeLog(
       next: 'Put the folder back from a backup: vectors that left the log exist nowhere else.',
     },
   )
-}
-
-async function readUsableHeader(folder: string): Promise<HnswHeader> {
-  const {header, problems} = await inspectHeader(folder)
-  const fatal = problems.find((problem) => !isAboutLinks(problem))
-  if (fatal) throw problemError(folder, fatal)
-  if (!header) throw new Error(`${folder} has neither a header nor a problem`)
-  return header
-}
-
-function isAboutLinks({file, id}: HnswProblem): boolean {
-  return file === 'link_lists.bin' || id === 'H11'
 }
