@@ -34,6 +34,7 @@ describe('exit codes', () => {
     {
       args: ['db', 'info'],
       code: 'usage',
+      env: {CHROMA_PERSIST_DIR: ''},
       exitCode: 2,
       says: /PERSIST_DIR/,
       title: 'a missing argument',

@@ -1,3 +1,5 @@
+import type {Input, ParserOutput} from '@oclif/core/interfaces'
+
 import {Command} from '@oclif/core/command'
 
 import {requireUnused} from '../change/write-access.js'
@@ -6,6 +8,7 @@ import {toJson} from '../output/json.js'
 import {renderTables, type TableData} from '../output/table.js'
 import {generationText} from '../persist-dir/generation.js'
 import {openPersistDir, type PersistDir} from '../persist-dir/persist-dir.js'
+import {choosePersistDir} from './choose-persist-dir.js'
 import {confirm} from './confirm.js'
 import {EXIT_CODE} from './exit-codes.js'
 import {type Failure, failureOf} from './failure.js'
@@ -18,6 +21,8 @@ export interface ChangeFlags {
   force: boolean
   yes: boolean
 }
+
+type Values = Record<string, unknown>
 
 /**
  * The base of every chops command. It owns `--json`, exit codes, warnings, errors, questions, tables and progress;
@@ -45,6 +50,20 @@ export abstract class ChopsCommand extends Command {
     this.warnings.push(text)
     if (!this.jsonEnabled()) this.logToStderr(`Warning: ${escapeControls(text)}`)
     return input
+  }
+
+  /** Chooses the directory when the line names none, but only once everything else on the line is known to be right. */
+  protected override async parse<F extends Values, B extends Values, A extends Values>(
+    options?: Input<F, B, A>,
+    argv?: string[],
+  ): Promise<ParserOutput<F, B, A>> {
+    const parsed = await super.parse(options, argv)
+    if (options?.args?.PERSIST_DIR && parsed.args.PERSIST_DIR === undefined) {
+      const {args}: {args: Values} = parsed
+      args.PERSIST_DIR = await choosePersistDir(this.signal)
+    }
+
+    return parsed
   }
 
   /** Asks on stderr before anything changes; false means the user said no. `yes` is the command's `--yes` flag. */

@@ -21,11 +21,10 @@ export async function chooseCollection(
   signal: AbortSignal,
 ): Promise<Collection> {
   if (flags.collection !== undefined) return selectCollection(catalog, {...flags, name: flags.collection})
-  if (!process.stdin.isTTY || !process.stderr.isTTY) {
-    throw usage('Which collection is meant: --collection is missing.', {
-      next: 'Give its name with --collection.',
-    })
-  }
+  const missing = usage('Which collection is meant: --collection is missing.', {
+    next: 'Give its name with --collection.',
+  })
+  if (!process.stdin.isTTY || !process.stderr.isTTY) throw missing
 
   const candidates = catalog.collections.filter(
     (collection) =>
@@ -34,14 +33,24 @@ export async function chooseCollection(
   )
   if (candidates.length === 0) throw notFound('There is no collection to choose from.')
   const {default: select} = await import('@inquirer/select')
-  return select(
-    {
-      choices: candidates.map((collection) => ({
-        name: escapeControls(fullName(collection)),
-        value: collection,
-      })),
-      message: 'Which collection?',
-    },
-    {output: process.stderr, signal},
-  )
+  // Ctrl-D ends the input, of which inquirer takes no notice.
+  const ended = new AbortController()
+  const onEnd = (): void => ended.abort()
+  process.stdin.once('pause', onEnd)
+  try {
+    return await select(
+      {
+        choices: candidates.map((collection) => ({
+          name: escapeControls(fullName(collection)),
+          value: collection,
+        })),
+        message: 'Which collection?',
+      },
+      {output: process.stderr, signal: AbortSignal.any([signal, ended.signal])},
+    )
+  } catch (error) {
+    throw (error as Error).name === 'AbortPromptError' && !signal.aborted ? missing : error
+  } finally {
+    process.stdin.off('pause', onEnd)
+  }
 }

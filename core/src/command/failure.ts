@@ -36,7 +36,8 @@ const READING = /^(access|f?stat|l?stat|open(dir)?|p?read|readlink|realpath|scan
 
 /** Turns anything that was thrown into what the user is told. What is not expected is a bug and keeps its stack. */
 export function failureOf(error: unknown, interrupted: boolean): Failure {
-  if (interrupted) {
+  // In a list of inquirer the terminal sends Ctrl-C as a key, not as a signal.
+  if (interrupted || (error instanceof Error && error.name === 'ExitPromptError')) {
     return {code: 'interrupted', exitCode: EXIT_CODE.interrupted, message: 'Interrupted.'}
   }
 

@@ -1,11 +1,25 @@
 import * as Args from '@oclif/core/args'
 import * as Flags from '@oclif/core/flags'
+import type {Arg} from '@oclif/core/interfaces'
 
-/** The first argument of every command. */
+import {usage} from '../errors.js'
+import {PERSIST_DIR_VARIABLE} from './choose-persist-dir.js'
+
+/**
+ * The first argument of every command. It may be left out: `ChopsCommand.parse` then chooses the directory, so that a
+ * command always finds one, which is what the type says.
+ */
 export const persistDirArg = Args.string({
+  defaultHelp: async () => `$${PERSIST_DIR_VARIABLE}, else asks in a terminal`,
   description: 'the folder Chroma was started with: the one that holds chroma.sqlite3',
-  required: true,
-})
+  // stdin holds the answers to questions: `yes | chops ...`.
+  ignoreStdin: true,
+  async parse(input) {
+    if (input !== '') return input
+    // An unset variable of a script, which must not mean the folder the script happens to run in.
+    throw usage('PERSIST_DIR is empty.', {next: 'Give the folder that holds chroma.sqlite3.'})
+  },
+}) as Arg<string>
 
 /** `-d` and `--tenant`: needed only where the same name exists in several databases. */
 export const placeFlags = {
