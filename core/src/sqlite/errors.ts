@@ -1,13 +1,13 @@
 import {ChopsError, damaged, inUse, usage} from '../errors.js'
 
 /** Primary result codes, https://www.sqlite.org/rescode.html; the low byte of an extended code. */
-const SQLITE_ERROR = 1
+export const SQLITE_ERROR = 1
 const SQLITE_PERM = 3
 const SQLITE_BUSY = 5
 const SQLITE_LOCKED = 6
 export const SQLITE_READONLY = 8
 const SQLITE_IOERR = 10
-const SQLITE_CORRUPT = 11
+export const SQLITE_CORRUPT = 11
 const SQLITE_FULL = 13
 const SQLITE_CANTOPEN = 14
 const SQLITE_PROTOCOL = 15

@@ -1,0 +1,18 @@
+export {
+  CHROMA_TOKENIZER,
+  FTS_SHADOW_TABLES,
+  FTS_TABLE,
+  type FtsDefinition,
+  readFtsDefinition,
+} from './definition.js'
+export {findFtsProblem} from './integrity.js'
+export {
+  countDocuments,
+  type DocumentCount,
+  type FtsRebuild,
+  ftsRebuildBytes,
+  type FtsRebuildOptions,
+  type FtsStep,
+  rebuildFts,
+} from './rebuild.js'
+export {requireTokenizer} from './tokenizer.js'

@@ -1,0 +1,142 @@
+import {type Database, transaction} from '../sqlite/database.js'
+import {CHROMA_TOKENIZER, FTS_TABLE} from './definition.js'
+import {dropFts, hasDamagedTrees} from './drop.js'
+import {requireTokenizer, tokenizeClause} from './tokenizer.js'
+
+/** What Chroma keeps under this key is a record's document. */
+const DOCUMENTS = "embedding_metadata WHERE key = 'chroma:document' AND string_value IS NOT NULL"
+
+/** The same, without the index of values, which would bring them in the order of the texts. */
+const DOCUMENTS_BY_ID = DOCUMENTS.replace('key =', '+key =')
+
+/** So many documents enter the index at once: more fall out of the processor's cache. */
+const BATCH = 1000
+
+/** FTS5's settings while it is filled: many small sorted parts first, merged once at the end. */
+const FILLING = {automerge: 0, crisismerge: 64, hashsize: 1 << 24}
+
+/** FTS5's defaults, https://www.sqlite.org/fts5.html#the_automerge_configuration_option and following. */
+const DEFAULTS = {automerge: 4, crisismerge: 16, hashsize: 1 << 20}
+
+/** An index with trigrams takes some four times its text, and keeps the text as well. */
+const INDEX_PER_TEXT = 5
+
+export type FtsStep = 'drop' | 'fill' | 'merge' | 'verify'
+
+export interface FtsRebuildOptions {
+  /** Counts documents in the step `fill`. */
+  onStep?: ((step: FtsStep, done: number, total: number) => void) | undefined
+  signal?: AbortSignal | undefined
+  /** With options, as FTS5 takes it: `unicode61 remove_diacritics 2`. */
+  tokenizer?: string | undefined
+}
+
+export interface FtsRebuild {
+  documents: number
+  /** Pages of the old index that were damaged and are no longer part of anything; VACUUM gives them back. */
+  lostPages: number
+}
+
+/** The documents that a full-text index has to hold. */
+export interface DocumentCount {
+  /** UTF-8 bytes of their texts. */
+  bytes: number
+  documents: number
+}
+
+export async function countDocuments(db: Database): Promise<DocumentCount> {
+  const row = await db.get<DocumentCount>(
+    `SELECT count(*) AS documents, coalesce(sum(octet_length(string_value)), 0) AS bytes FROM ${DOCUMENTS}`,
+  )
+  return {bytes: row?.bytes ?? 0, documents: row?.documents ?? 0}
+}
+
+/**
+ * What a rebuild writes beside the database's present size, in bytes: the new index, or what it overwrites of the old
+ * one, which goes into SQLite's journal.
+ */
+export function ftsRebuildBytes({bytes}: DocumentCount): number {
+  return INDEX_PER_TEXT * bytes
+}
+
+/**
+ * Makes the full-text index anew from the documents in `embedding_metadata`, in one transaction: one row for each
+ * document, whose rowid is the record's `embeddings.id`, as both engines write it. It does not matter what is left of the
+ * old index. At the end FTS5 checks the new one. Not to be called in a transaction.
+ *
+ * Memory: some 20 MB, whatever the number of documents.
+ *
+ * @throws ChopsError `usage` for a tokenizer that SQLite does not have; `damaged` when other parts of the database are
+ * damaged, or the new index does not pass; `in-use` when another process has SQLite's lock. Nothing is changed then.
+ */
+export async function rebuildFts(db: Database, options: FtsRebuildOptions = {}): Promise<FtsRebuild> {
+  const {onStep, signal, tokenizer = CHROMA_TOKENIZER} = options
+  await requireTokenizer(db, tokenizer)
+  onStep?.('drop', 0, 1)
+  const treesAreDamaged = await hasDamagedTrees(db)
+  return transaction(db, 'IMMEDIATE', async () => {
+    const {documents} = await countDocuments(db)
+    const {lostPages} = await dropFts(db, treesAreDamaged)
+    await db.exec(`CREATE VIRTUAL TABLE ${FTS_TABLE} USING fts5(string_value, ${tokenizeClause(tokenizer)})`)
+    await fill(db, documents, options)
+    signal?.throwIfAborted()
+    onStep?.('verify', 0, 1)
+    await command(db, 'integrity-check')
+    signal?.throwIfAborted()
+    return {documents, lostPages}
+  })
+}
+
+async function fill(db: Database, documents: number, {onStep, signal}: FtsRebuildOptions): Promise<void> {
+  await configure(db, FILLING)
+  let done = 0
+  for (let batch = await nextBatch(db); batch !== undefined; batch = await nextBatch(db, batch.to)) {
+    signal?.throwIfAborted()
+    onStep?.('fill', done, documents)
+    done += await insert(db, batch)
+  }
+
+  if (done !== documents) throw new Error(`${documents} documents were to be indexed, not ${done}`)
+  signal?.throwIfAborted()
+  onStep?.('merge', 0, 1)
+  await command(db, 'optimize')
+  await configure(db, DEFAULTS)
+  // As Chroma has it, where nothing was ever configured.
+  const names = Object.keys(DEFAULTS).map((name) => `'${name}'`)
+  await db.exec(`DELETE FROM ${FTS_TABLE}_config WHERE k IN (${names.join(', ')})`)
+}
+
+interface Batch {
+  /** Only documents with a greater id; undefined for the first batch. */
+  after: number | undefined
+  to: number
+}
+
+/** By id, in the order of the primary key: FTS5 is slow with rowids that do not ascend. */
+async function nextBatch(db: Database, after?: number): Promise<Batch | undefined> {
+  const row = await db.get<{id: null | number}>(
+    `SELECT max(id) AS id FROM (SELECT id FROM ${DOCUMENTS_BY_ID} ${after === undefined ? '' : 'AND id > ?'}
+                                ORDER BY id LIMIT ?)`,
+    after === undefined ? [BATCH] : [after, BATCH],
+  )
+  return row?.id === undefined || row.id === null ? undefined : {after, to: row.id}
+}
+
+async function insert(db: Database, {after, to}: Batch): Promise<number> {
+  const {changes} = await db.run(
+    `INSERT INTO ${FTS_TABLE} (rowid, string_value)
+     SELECT id, string_value FROM ${DOCUMENTS_BY_ID} ${after === undefined ? '' : 'AND id > ?'} AND id <= ? ORDER BY id`,
+    after === undefined ? [to] : [after, to],
+  )
+  return changes
+}
+
+async function configure(db: Database, settings: Record<string, number>): Promise<void> {
+  for (const [name, value] of Object.entries(settings)) {
+    await db.run(`INSERT INTO ${FTS_TABLE} (${FTS_TABLE}, rank) VALUES (?, ?)`, [name, value])
+  }
+}
+
+async function command(db: Database, name: 'integrity-check' | 'optimize'): Promise<void> {
+  await db.exec(`INSERT INTO ${FTS_TABLE} (${FTS_TABLE}) VALUES ('${name}')`)
+}

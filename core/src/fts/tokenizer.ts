@@ -1,0 +1,39 @@
+import type {Database} from '../sqlite/database.js'
+
+import {ChopsError, usage} from '../errors.js'
+import {causeOf, isAboutTheIndex} from './integrity.js'
+
+const PROBE = 'temp.chops_tokenizer_probe'
+
+/** The clause of a CREATE statement, quoted as Chroma's own migration has it. */
+export function tokenizeClause(tokenizer: string): string {
+  return `tokenize='${tokenizer.replaceAll("'", "''")}'`
+}
+
+/**
+ * Makes sure that SQLite has a tokenizer and takes its options, by using it in a table in memory. Works on a read-only
+ * connection.
+ *
+ * @throws ChopsError `usage`
+ */
+export async function requireTokenizer(db: Database, tokenizer: string): Promise<void> {
+  // SQL ends at a NUL character, which would cut the statement in two.
+  if (tokenizer.trim() === '' || tokenizer.includes('\0'))
+    throw unknownTokenizer(tokenizer, 'no such tokenizer')
+  try {
+    await db.exec('PRAGMA temp_store = MEMORY')
+    await db.exec(`CREATE VIRTUAL TABLE ${PROBE} USING fts5(text, ${tokenizeClause(tokenizer)})`)
+    await db.run(`INSERT INTO ${PROBE} (text) VALUES (?)`, ['a few words'])
+    await db.exec(`DROP TABLE ${PROBE}`)
+  } catch (error) {
+    if (!isAboutTheIndex(error)) throw error
+    throw unknownTokenizer(tokenizer, causeOf(error), error)
+  }
+}
+
+function unknownTokenizer(tokenizer: string, reason: string, cause?: unknown): ChopsError {
+  return usage(`SQLite cannot use the tokenizer ${JSON.stringify(tokenizer)}: ${reason}.`, {
+    cause,
+    next: 'Take trigram (what Chroma expects), unicode61, ascii or porter, with options as in "unicode61 remove_diacritics 2".',
+  })
+}
