@@ -515,7 +515,7 @@ describe('hnsw rebuild', () => {
       const {code, stderr} = await chops(args)
       expect(code).to.equal(0)
       expect(stderr).to.match(
-        /^Warning: \S+link_lists\.bin .*\. A new index is made from its vectors, if those can be read\.$/m,
+        /^Warning: \S+link_lists\.bin .*\. A new index is made from its vectors, which can be read\.$/m,
       )
       await expectSound(persistDir, {before, expected})
     })
@@ -526,12 +526,29 @@ describe('hnsw rebuild', () => {
         const {folder} = await locate(persistDir, 'churned')
         DAMAGE.truncated(join(folder, file))
         const before = fingerprint(persistDir)
-        const {code, stderr} = await chops(['hnsw', 'rebuild', persistDir, '-c', 'churned', '-y'])
-        expect(code, stderr).to.equal(4)
-        expect(stderr).to.match(new RegExp(`^Error: \\S*${file} [^\\n]*\\.\\n {2}\\S[^\\n]*\\.\\n$`, 'm'))
-        expect(stderr).not.to.match(/^\s+at /m)
-        expect(fingerprint(persistDir)).to.deep.equal(before)
+        for (const flag of ['--yes', '--dry-run']) {
+          const {code, stderr} = await chops(['hnsw', 'rebuild', persistDir, '-c', 'churned', flag])
+          expect(code, stderr).to.equal(4)
+          expect(stderr).to.match(new RegExp(`^Error: \\S*${file} [^\\n]*\\.\\n {2}\\S[^\\n]*\\.\\n$`, 'm'))
+          expect(stderr).not.to.match(/^\s+at /m)
+          expect(fingerprint(persistDir)).to.deep.equal(before)
+        }
       }
+    })
+
+    it('is reported with --all when its vectors cannot be read, and the others are rebuilt', async () => {
+      const {persistDir} = unpackFixture('chroma-0.6.3')
+      const {folder, id} = await locate(persistDir, 'churned', 'acme')
+      DAMAGE.empty(join(folder, 'data_level0.bin'))
+      const {code, json} = await chopsJson<HnswRebuildOutput>(['hnsw', 'rebuild', persistDir, '--all', '-y'])
+      expect(code).to.equal(4)
+      expectToMatchSchema('hnsw-rebuild', json)
+      expect(json.failed.map(({collectionId}) => collectionId)).to.deep.equal([id])
+      expect(json.failed[0]?.message).to.include('data_level0.bin')
+      expect(json.planned.map(({collectionId}) => collectionId)).not.to.include(id)
+      expect(json.rebuilt.map(({collection, tenant}) => [tenant, collection])).to.deep.equal([
+        ['default_tenant', 'churned'],
+      ])
     })
   })
 

@@ -14,7 +14,8 @@ import {
 import {whileOpenElsewhere} from '../support/background.js'
 import {chops, chopsJson} from '../support/cli.js'
 import {type PersistState} from '../support/faults/persist-state.js'
-import {type FixtureName, FIXTURES, unpackFixture} from '../support/fixtures.js'
+import {runFaulted} from '../support/faults/faulted-run.js'
+import {type FixtureName, FIXTURES, temporaryFolder, unpackFixture} from '../support/fixtures.js'
 import {expectToMatchSchema} from '../support/schemas.js'
 import {appendLog, hasProcessFiles, locate} from '../support/segments.js'
 import {expectSound, readPersistState} from '../support/sound.js'
@@ -321,5 +322,32 @@ describe('wal clean', () => {
       await expectSound(persistDir, {before, expected})
       expect((await readPersistState(persistDir)).log.size).to.equal(before.log.size - 1)
     })
+
+    for (const [kind, code, says] of [
+      ['EIO', 4, /^Error: 1 log row was deleted, but chroma\.sqlite3 could not be made smaller: /m],
+      ['SIGINT', 130, /^Error: Interrupted: 1 log row was deleted, but .* smaller: it was interrupted\.$/m],
+    ] as const) {
+      it(`says that rows were deleted when ${kind} comes after the commit`, async () => {
+        const args = ['wal', 'clean', '<dir>', '-y']
+        const into = (dir: string): string[] => args.map((arg) => (arg === '<dir>' ? dir : arg))
+        const rehearsal = await runFaulted({
+          args: into(unpackFixture('chroma-1.5.9').persistDir),
+          scratch: temporaryFolder(),
+        })
+        const commit = rehearsal.trace.findIndex(({detail}) => detail.startsWith('COMMIT'))
+        const after = rehearsal.trace.findIndex(
+          ({detail}, at) => at > commit && detail.includes('page_count'),
+        )
+        expect(after).to.be.greaterThan(commit)
+
+        const {persistDir} = unpackFixture('chroma-1.5.9')
+        const before = await readPersistState(persistDir)
+        const fault = {kind, number: after + 1}
+        const run = await runFaulted({args: into(persistDir), fault, scratch: temporaryFolder()})
+        expect(run.code, run.stderr).to.equal(code)
+        expect(run.stderr).to.match(says)
+        expect((await readPersistState(persistDir)).log.size).to.equal(before.log.size - 1)
+      })
+    }
   })
 })

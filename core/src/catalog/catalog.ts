@@ -1,5 +1,6 @@
 import type {PersistDir} from '../persist-dir/persist-dir.js'
 
+import {damaged, notFound} from '../errors.js'
 import {type HnswParameters, type ParameterSources, readHnswParameters} from './hnsw-parameters.js'
 import {hasColumn, type Metadata, readMetadata} from './metadata.js'
 import {decodeSeqId, seqIdText} from './seq-id.js'
@@ -85,6 +86,35 @@ export async function readCatalog({db}: PersistDir): Promise<Catalog> {
     }
   })
   return {collections, segments}
+}
+
+/**
+ * The collection with this id as the directory has it now: what was read before a question or before the write lock may
+ * be out of date.
+ *
+ * @throws ChopsError `not-found` when it is gone
+ */
+export async function findCollection(dir: PersistDir, {id}: Pick<Collection, 'id'>): Promise<Collection> {
+  const {collections} = await readCatalog(dir)
+  const found = collections.find((collection) => collection.id === id)
+  if (found) return found
+  throw notFound(`There is no collection with the id ${id} in ${dir.databaseFile} any more.`, {
+    file: dir.databaseFile,
+    next: 'Another program deleted it meanwhile; run the command again.',
+  })
+}
+
+/**
+ * The VECTOR segment, which every engine makes together with the collection.
+ *
+ * @throws ChopsError `damaged` when there is none
+ */
+export function vectorSegmentOf({databaseFile}: PersistDir, {name, vectorSegment}: Collection): Segment {
+  if (vectorSegment) return vectorSegment
+  throw damaged(`Collection ${name} has no vector segment in ${databaseFile}.`, {
+    file: databaseFile,
+    next: 'Restore chroma.sqlite3 from a backup.',
+  })
 }
 
 /** Chroma writes this prefix for every tenant and database (`create_topic_name` with its defaults). */

@@ -1,7 +1,7 @@
 import type {PersistDir} from '../persist-dir/persist-dir.js'
 import type {Collection} from './catalog.js'
 
-import {hnswParametersOf, readCatalog} from './catalog.js'
+import {findCollection, hnswParametersOf} from './catalog.js'
 import {HNSW_METADATA_KEYS, type HnswParameters, rustDefaults} from './hnsw-parameters.js'
 
 type Json = Record<string, unknown>
@@ -34,7 +34,7 @@ export async function writeHnswParameters(
   changed: Partial<HnswParameters>,
 ): Promise<void> {
   if (Object.keys(changed).length === 0) return
-  const collection = await find(dir, owner)
+  const collection = await findCollection(dir, owner)
   const wanted = {...hnswParametersOf(dir, collection), ...changed}
   await (dir.generation.engine === 'rust'
     ? writeConfiguration(dir, collection, wanted, changed)
@@ -42,18 +42,11 @@ export async function writeHnswParameters(
   await updateMetadataRows(dir, 'segment_metadata', segmentId, wanted)
   await updateMetadataRows(dir, 'collection_metadata', collection.id, wanted)
 
-  const found = hnswParametersOf(dir, await find(dir, owner))
+  const found = hnswParametersOf(dir, await findCollection(dir, owner))
   for (const key of keysOf(changed)) {
     if (found[key] !== wanted[key])
       throw new Error(`${key} reads back as ${found[key]} instead of ${wanted[key]}`)
   }
-}
-
-async function find(dir: PersistDir, {id}: Pick<Collection, 'id'>): Promise<Collection> {
-  const {collections} = await readCatalog(dir)
-  const collection = collections.find((candidate) => candidate.id === id)
-  if (!collection) throw new Error(`collection ${id} disappeared`)
-  return collection
 }
 
 /** Up to 0.6.3: rows of the segment are all that counts. */

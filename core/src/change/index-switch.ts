@@ -1,11 +1,10 @@
 import {randomUUID} from 'node:crypto'
 import {mkdir, rename, rm} from 'node:fs/promises'
 
-import {type Collection, readCatalog} from '../catalog/catalog.js'
+import {type Collection, findCollection, vectorSegmentOf} from '../catalog/catalog.js'
 import type {PersistDir} from '../persist-dir/persist-dir.js'
 
 import {encodeSeqId, keepsVectorSeqIdInTable} from '../catalog/seq-id.js'
-import {damaged} from '../errors.js'
 import {exists} from '../persist-dir/exists.js'
 import {segmentFolder} from '../persist-dir/segment-folders.js'
 import {transaction} from '../sqlite/database.js'
@@ -61,7 +60,8 @@ export async function switchIndex<T>(
   let switched: undefined | {oldFolder: string; result: T}
   try {
     switched = await transaction(dir.db, 'IMMEDIATE', async () => {
-      const {collection, oldId} = await findIndex(dir, owner)
+      const collection = await findCollection(dir, owner)
+      const {id: oldId} = vectorSegmentOf(dir, collection)
       const oldFolder = segmentFolder(dir.path, oldId)
       const staged = await build(stage, collection)
       if (!staged) return
@@ -79,20 +79,6 @@ export async function switchIndex<T>(
   if (!switched) return undefined
   const retired = await retire(dir, switched.oldFolder, options.backup)
   return {...retired, folder, result: switched.result, segmentId}
-}
-
-async function findIndex(
-  dir: PersistDir,
-  {id}: Pick<Collection, 'id'>,
-): Promise<{collection: Collection; oldId: string}> {
-  const {collections} = await readCatalog(dir)
-  const collection = collections.find((candidate) => candidate.id === id)
-  const segment = collection?.vectorSegment
-  if (segment) return {collection, oldId: segment.id}
-  throw damaged(`Collection ${collection?.name ?? id} has no vector segment in ${dir.databaseFile}.`, {
-    file: dir.databaseFile,
-    next: 'Restore chroma.sqlite3 from a backup.',
-  })
 }
 
 /** The id of a vector segment appears in these three tables and as the folder's name, nowhere else. */

@@ -38,7 +38,9 @@ const READING = /^(access|f?stat|l?stat|open(dir)?|p?read|readlink|realpath|scan
 export function failureOf(error: unknown, interrupted: boolean): Failure {
   // In a list of inquirer the terminal sends Ctrl-C as a key, not as a signal.
   if (interrupted || (error instanceof Error && error.name === 'ExitPromptError')) {
-    return {code: 'interrupted', exitCode: EXIT_CODE.interrupted, message: 'Interrupted.'}
+    // What was done before, where an error says so, is for the user to know.
+    const message = error instanceof ChopsError ? `Interrupted: ${error.message}` : 'Interrupted.'
+    return {code: 'interrupted', exitCode: EXIT_CODE.interrupted, message}
   }
 
   const expected = expectedError(error)

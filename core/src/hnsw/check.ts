@@ -18,7 +18,7 @@ export async function checkIndexFiles(
   folder: string,
   {cosine, onProgress, signal}: ScanOptions & {cosine: boolean},
 ): Promise<HnswProblem[]> {
-  const {header, problems} = await inspectHeader(folder)
+  const {header, problems} = await inspectHeader(folder, {cosine})
   if (!header) return problems
   const readable = (file: HnswFile) => problems.every((problem) => problem.file !== file)
   const found = [...problems]

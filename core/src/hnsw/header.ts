@@ -88,13 +88,26 @@ export function headerProblems(header: HnswHeader): HnswProblem[] {
   return problems
 }
 
+export interface HeaderOptions {
+  /**
+   * The index normalises its vectors, and so has a norm for each in `length.bin`; elsewhere that file only has to be
+   * there: hnswlib opens it, takes whatever it finds and never looks at it. True unless given, the stricter rule.
+   * Source: chroma-core/hnswlib hnswlib/hnswalg.h (`readPersistedIndexFromStreams`, `getDataByLabel`).
+   */
+  cosine?: boolean
+}
+
 /** Whether the other three files are there and long enough for the elements a sound header counts (H3, H5). */
-export async function sizeProblems(folder: string, header: HnswHeader): Promise<HnswProblem[]> {
+export async function sizeProblems(
+  folder: string,
+  header: HnswHeader,
+  {cosine = true}: HeaderOptions = {},
+): Promise<HnswProblem[]> {
   const {curElementCount, sizeDataPerElement} = header
   const needed: readonly (readonly [HnswFile, number])[] = [
     // Not maxElements rows: Chroma raises that number without making the file longer.
     ['data_level0.bin', curElementCount * sizeDataPerElement],
-    ['length.bin', curElementCount * 4],
+    ['length.bin', cosine ? curElementCount * 4 : 0],
     ['link_lists.bin', 0],
   ]
   const problems: HnswProblem[] = []
@@ -138,9 +151,13 @@ async function inspectHeaderFile(folder: string): Promise<{header?: HnswHeader; 
  * Reads `header.bin` and compares the other files' sizes with it.
  * `header` is there when the rows can be read by it, which a wrong entry point or a damaged other file does not prevent.
  */
-export async function inspectHeader(folder: string): Promise<{header?: HnswHeader; problems: HnswProblem[]}> {
+export async function inspectHeader(
+  folder: string,
+  options: HeaderOptions = {},
+): Promise<{header?: HnswHeader; problems: HnswProblem[]}> {
   const {header, problems} = await inspectHeaderFile(folder)
-  return header ? {header, problems: [...problems, ...(await sizeProblems(folder, header))]} : {problems}
+  if (!header) return {problems}
+  return {header, problems: [...problems, ...(await sizeProblems(folder, header, options))]}
 }
 
 /**
@@ -149,8 +166,8 @@ export async function inspectHeader(folder: string): Promise<{header?: HnswHeade
  *
  * @throws ChopsError `damaged` for the first problem
  */
-export async function readHeader(folder: string): Promise<HnswHeader> {
-  const {header, problems} = await inspectHeader(folder)
+export async function readHeader(folder: string, options: HeaderOptions = {}): Promise<HnswHeader> {
+  const {header, problems} = await inspectHeader(folder, options)
   assertNoProblem(folder, problems)
   if (!header) throw new Error(`header.bin of ${folder} has neither a header nor a problem`)
   return header

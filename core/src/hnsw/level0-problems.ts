@@ -12,7 +12,8 @@ const NORM_TOLERANCE = 0.01
 /** Below this the square of a norm leaves the normal range of f32, and hnswlib's division no longer gives length 1. */
 const SMALLEST_NORM = 1e-15
 
-function sumOfSquares(floats: Float32Array, at: number, dimension: number): number {
+/** Of one vector, in f64. */
+export function sumOfSquares(floats: Float32Array, at: number, dimension: number): number {
   // Several sums, because one alone waits for each addition to finish before the next.
   let a = 0
   let b = 0

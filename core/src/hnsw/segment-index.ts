@@ -1,8 +1,8 @@
 import {join} from 'node:path'
 
-import type {Collection} from '../catalog/catalog.js'
 import type {PersistDir} from '../persist-dir/persist-dir.js'
 
+import {type Collection, hnswParametersOf} from '../catalog/catalog.js'
 import {damaged} from '../errors.js'
 import {exists} from '../persist-dir/exists.js'
 import {segmentFolder} from '../persist-dir/segment-folders.js'
@@ -52,7 +52,8 @@ export async function readSegmentIndex(
   }
 
   const metadata = hasMetadata ? await readIndexMetadata(metadataFile, {ids: false}) : undefined
-  const header = await readHeader(folder)
+  const cosine = hnswParametersOf(dir, collection).space === 'cosine'
+  const header = await readHeader(folder, {cosine})
   if (!metadata && header.curElementCount > 0) throw halfWritten(folder, metadataFile)
   assertNoProblem(folder, await linkListProblems(folder, header, {signal: options.signal}))
   return {folder, header, metadata, ...(await countElements(folder, header, metadata, options))}

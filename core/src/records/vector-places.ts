@@ -65,8 +65,8 @@ export class VectorPlaces {
     }
 
     const metadata = await readIndexMetadata(metadataFile, {ids: true, signal: options.signal})
-    const header = await readUsableHeader(folder)
     const isCosine = hnswParametersOf(dir, collection).space === 'cosine'
+    const header = await readUsableHeader(folder, {cosine: isCosine})
     const norms = isCosine ? await readNorms(folder, header, {signal: options.signal}) : undefined
     const file = await openIndexFile(
       folder,

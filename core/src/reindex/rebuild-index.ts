@@ -6,7 +6,7 @@ import {writeHnswParameters} from '../catalog/write-hnsw-parameters.js'
 import {requireFreeSpace} from '../change/disk-space.js'
 import {type SwitchedIndex, switchIndex} from '../change/index-switch.js'
 import {type IndexSource, readIndexSource} from './source.js'
-import {type StageOptions, writeFullIndex, type WrittenSegment} from './write-segment.js'
+import {readNewElements, type StageOptions, writeFullIndex, type WrittenSegment} from './write-segment.js'
 
 export interface RebuildOptions extends StageOptions {
   /** Keep the old folder as a backup. */
@@ -46,6 +46,22 @@ export async function rebuildIndex(
     options.onStage?.('switch', 0, 1)
     return {maxSeqId: source.pending.maxSeqId, result: {...written, appliedRows: source.pending.rows}}
   })
+}
+
+/**
+ * Reads everything that a new index would be made from, to know before anything is promised that it can be made.
+ * Memory: as a rebuild, without its graph.
+ *
+ * @throws ChopsError `damaged` as `rebuildIndex` would
+ */
+export async function requireRebuildable(
+  dir: PersistDir,
+  collection: Collection,
+  changes: Partial<HnswParameters>,
+  options: StageOptions = {},
+): Promise<void> {
+  const source = await readIndexSource(dir, collection, {signal: options.signal})
+  if (source) await readNewElements(source, {...source.parameters, ...changes}, options)
 }
 
 /** Disk space of a new index while it is built: its files, and the build library's own file beside them. */

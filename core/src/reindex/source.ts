@@ -5,7 +5,7 @@ import type {HnswParameters} from '../catalog/hnsw-parameters.js'
 import type {ScanOptions} from '../hnsw/files.js'
 import type {PersistDir} from '../persist-dir/persist-dir.js'
 
-import {hnswParametersOf} from '../catalog/catalog.js'
+import {hnswParametersOf, vectorSegmentOf} from '../catalog/catalog.js'
 import {damaged} from '../errors.js'
 import {type IndexElements, readElements} from '../hnsw/build/elements.js'
 import type {HnswHeader} from '../hnsw/header.js'
@@ -40,14 +40,7 @@ export async function readIndexSource(
   collection: Collection,
   options: ScanOptions = {},
 ): Promise<IndexSource | undefined> {
-  const segment = collection.vectorSegment
-  if (!segment) {
-    throw damaged(`Collection ${collection.name} has no vector segment in ${dir.databaseFile}.`, {
-      file: dir.databaseFile,
-      next: 'Restore chroma.sqlite3 from a backup.',
-    })
-  }
-
+  const segment = vectorSegmentOf(dir, collection)
   const folder = segmentFolder(dir.path, segment.id)
   const file = join(folder, INDEX_METADATA_FILE)
   const isPersisted = await exists(file)
@@ -64,7 +57,8 @@ export async function readIndexSource(
   const metadata = isPersisted
     ? await readIndexMetadata(file, {ids: true, signal: options.signal})
     : undefined
-  const header = metadata && (await readUsableHeader(folder))
+  const parameters = hnswParametersOf(dir, collection)
+  const header = metadata && (await readUsableHeader(folder, {cosine: parameters.space === 'cosine'}))
   const applied = segment.maxSeqId ?? metadata?.maxSeqId ?? 0
   const ids = metadata ?? {idToLabel: new Map(), idToSeqId: new Map(), totalElementsAdded: 0}
   const pending = await readPendingLog(dir, collection, applied, ids, options.signal)
@@ -84,7 +78,7 @@ export async function readIndexSource(
     folder,
     header,
     metadata,
-    parameters: hnswParametersOf(dir, collection),
+    parameters,
     pending,
   }
 }

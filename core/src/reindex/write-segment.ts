@@ -1,4 +1,4 @@
-import {copyFile} from 'node:fs/promises'
+import {copyFile, readdir, rm} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import type {HnswParameters} from '../catalog/hnsw-parameters.js'
@@ -8,13 +8,15 @@ import type {PersistDir} from '../persist-dir/persist-dir.js'
 import type {IndexSource} from './source.js'
 
 import {fsyncPath} from '../change/durable.js'
-import {buildIndex} from '../hnsw/build/build-index.js'
+import {buildIndex, type BuildOptions} from '../hnsw/build/build-index.js'
 import {applyOperations, netOperations} from '../hnsw/build/operations.js'
 import {elementsForSpace, type IndexElements} from '../hnsw/build/elements.js'
 import {extendIndex} from '../hnsw/build/extend-index.js'
 import {type VerifiedIndex, verifyIndex} from '../hnsw/build/verify-index.js'
 import {INDEX_METADATA_FILE} from '../hnsw/index-metadata.js'
+import {HNSW_FILES} from '../hnsw/problems.js'
 import {writeIndexMetadata} from '../hnsw/index-metadata-writer.js'
+import {requireFinite} from './require-finite.js'
 import {readOwnedElements} from './source.js'
 
 /** The stages of a new index, in their order. */
@@ -37,9 +39,44 @@ export interface WrittenSegment {
 }
 
 /**
+ * Below this recall a graph is not what its vectors and parameters lead one to expect: hardly any data and parameters
+ * that people use come under it. Another attempt has to show whose fault it is.
+ */
+export const LOW_RECALL = 0.8
+
+/** What a user should know about an index that every attempt gave a low recall. */
+export function recallWarning({recall, sampleSize}: VerifiedIndex): string | undefined {
+  if (recall >= LOW_RECALL) return undefined
+  return `The recall@10 of the new index is only ${recall.toFixed(3)} on ${sampleSize} samples, whichever way it is built: its vectors or its parameters are unusual. hnsw rebuild with a larger --m and --construction-ef may help.`
+}
+
+/** Where a graph whose recall is low is built once more. */
+const REFERENCE = 'hnswlib-node'
+
+/**
+ * The elements of a new index as its space stores them, under the labels of `source.pending.ids`: the vectors the ids
+ * own and the pending log.
+ *
+ * @throws ChopsError `damaged` when a vector cannot be read, or is one that no index should hold
+ */
+export async function readNewElements(
+  source: IndexSource,
+  {space}: HnswParameters,
+  options: StageOptions = {},
+): Promise<IndexElements> {
+  const {dimension, pending} = source
+  const owned = await readOwnedElements(source, stage('read', options))
+  const net = netOperations(pending.operations, dimension, space)
+  const elements = applyOperations(elementsForSpace(owned, space), net)
+  requireFinite(elements, pending.ids.idToLabel, source)
+  return elements
+}
+
+/**
  * Builds the whole index anew into an empty folder: the vectors the ids own and the pending log, relabelled from 1 on
  * without gaps, with the parameters given. Vectors stay equal to the byte unless the space changes, see
- * `elementsForSpace`. The result is read back and verified.
+ * `elementsForSpace`. The result is read back and verified; where its recall is low, the graph is built once more by the
+ * reference library, whatever that takes.
  *
  * @throws ChopsError `damaged` when a source or the new index is not sound
  */
@@ -50,12 +87,8 @@ export async function writeFullIndex(
   folder: string,
   options: StageOptions = {},
 ): Promise<WrittenSegment> {
-  const {dimension, pending} = source
-  const owned = await readOwnedElements(source, stage('read', options))
-  const before = elementsForSpace(owned, parameters.space)
-  const net = netOperations(pending.operations, dimension, parameters.space)
-  const {elements, ids} = relabel(applyOperations(before, net), pending.ids)
-  const built = await buildIndex({
+  const {elements, ids} = relabel(await readNewElements(source, parameters, options), source.pending.ids)
+  const build: BuildOptions = {
     ...stage('build', options),
     efConstruction: parameters.constructionEf,
     elements,
@@ -63,15 +96,24 @@ export async function writeFullIndex(
     outDir: folder,
     space: parameters.space,
     ...(options.threads !== undefined && {threads: options.threads}),
-  })
+  }
+  const verify = {...stage('verify', options), elements, folder, space: parameters.space}
+  let {engine} = await buildIndex(build)
+  let verified = await verifyIndex(verify)
+  if (verified.recall < LOW_RECALL && engine !== REFERENCE) {
+    await emptyFolder(folder)
+    ;({engine} = await buildIndex({...build, engine: REFERENCE}))
+    verified = await verifyIndex(verify)
+  }
+
   await writeMetadata(dir, source, ids, folder)
-  const verified = await verifyIndex({...stage('verify', options), elements, folder, space: parameters.space})
-  return {elements: elements.labels.length, engine: built.engine, method: 'full', verified}
+  return {elements: elements.labels.length, engine, method: 'full', verified}
 }
 
 /**
  * Writes the old index with the pending log applied into an empty folder: old elements keep their labels, added ones go
- * on after the last label given out. The old index has to be sound. The result is read back and verified.
+ * on after the last label given out. The old index has to be sound. The result is read back and verified; where its
+ * recall is low, as that of the old graph may have been, the whole index is built anew instead.
  *
  * @throws ChopsError `damaged` when the old index is not sound
  */
@@ -84,6 +126,7 @@ export async function writeExtendedIndex(
   const {dimension, parameters, pending} = source
   const {space} = parameters
   const net = netOperations(pending.operations, dimension, space)
+  for (const changed of [net.added, net.updated]) requireFinite(changed, pending.ids.idToLabel, source)
   const header = await extendIndex({
     ...stage('build', options),
     folder: source.folder,
@@ -94,6 +137,11 @@ export async function writeExtendedIndex(
   await writeMetadata(dir, source, pending.ids, folder)
   const elements = applyOperations(await readOwnedElements(source, stage('read', options)), net)
   const verified = await verifyIndex({...stage('verify', options), elements, folder, space})
+  if (verified.recall < LOW_RECALL) {
+    await emptyFolder(folder)
+    return writeFullIndex(dir, source, parameters, folder, options)
+  }
+
   return {elements: header.curElementCount, engine: 'hnswlib-node', method: 'extend', verified}
 }
 
@@ -106,7 +154,7 @@ export async function copyIndex(
   folder: string,
   options: StageOptions = {},
 ): Promise<WrittenSegment> {
-  for (const file of ['header.bin', 'data_level0.bin', 'length.bin', 'link_lists.bin']) {
+  for (const file of HNSW_FILES) {
     await copyFile(join(source.folder, file), join(folder, file))
     await fsyncPath(join(folder, file))
   }
@@ -120,6 +168,10 @@ export async function copyIndex(
     space: source.parameters.space,
   })
   return {elements: source.header?.curElementCount ?? 0, engine: undefined, method: 'extend', verified}
+}
+
+async function emptyFolder(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) await rm(join(folder, name))
 }
 
 /** Labels 1 to n in the order of the elements: no gap is left for the engine to fall into. */

@@ -174,6 +174,14 @@ describe('header of an HNSW index', () => {
     })
   }
 
+  it('asks of length.bin no more than to be there, in an index without norms', async () => {
+    const folder = copyOfCosineSegment()
+    writeFileSync(join(folder, 'length.bin'), '')
+    expect((await inspectHeader(folder, {cosine: false})).problems).to.deep.equal([])
+    rmSync(join(folder, 'length.bin'))
+    expect(rules((await inspectHeader(folder, {cosine: false})).problems)).to.deep.equal(['length.bin H3'])
+  })
+
   it('does not set memory aside for elements that the files do not have', async () => {
     const folder = copyOfCosineSegment()
     damage(folder, 'header.bin', (bytes) => {

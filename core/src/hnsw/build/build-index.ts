@@ -27,6 +27,8 @@ export const SAVED_GRAPH = 'graph.tmp'
 
 export interface BuildOptions extends ScanOptions {
   efConstruction: number
+  /** The library to build with; the best that is installed without it. */
+  engine?: EngineName
   /** As an index of this space stores them: see `elementsForSpace`. */
   elements: IndexElements
   M: number
@@ -70,7 +72,7 @@ async function writeEmpty(outDir: string, header: HnswHeader): Promise<void> {
 }
 
 async function addAll(
-  {elements, M, onProgress, signal, space, threads = availableParallelism()}: BuildOptions,
+  {elements, engine: wanted, M, onProgress, signal, space, threads = availableParallelism()}: BuildOptions,
   efConstruction: number,
   saved: string,
 ): Promise<EngineName> {
@@ -84,7 +86,7 @@ async function addAll(
       space,
       threads: labels.length < ROWS_FOR_THREADS ? 1 : threads,
     },
-    {signal},
+    {signal, ...(wanted && {engines: [wanted]})},
   )
   try {
     const positions = Uint32Array.from({length: labels.length}, (_, i) => i)

@@ -117,7 +117,7 @@ async function changeSingleFile(
 export async function extendIndex(options: ExtendOptions): Promise<HnswHeader> {
   const {folder, operations, outDir, signal, space} = options
   const {added, updated} = operations
-  const old = await readHeader(folder)
+  const old = await readHeader(folder, {cosine: space === 'cosine'})
   for (const label of [...added.labels, ...updated.labels]) {
     if (label > LARGEST_LABEL) throw new RangeError(`label ${label} does not fit in 32 bits`)
   }

@@ -1,8 +1,9 @@
 import {
   type Collection,
+  findCollection,
   type HnswParameters,
   hnswParametersOf,
-  readCatalog,
+  vectorSegmentOf,
   writeHnswParameters,
 } from '@chops/core/catalog'
 import type {PersistDir} from '@chops/core/persist-dir'
@@ -37,10 +38,8 @@ export function planConfig(
 /** Writes the planned parameters where this generation's engine reads them, in one transaction. */
 export async function configure(dir: PersistDir, plan: ConfigPlan): Promise<void> {
   await transaction(dir.db, 'IMMEDIATE', async () => {
-    const {collections} = await readCatalog(dir)
-    const collection = collections.find(({id}) => id === plan.collectionId)
-    if (!collection?.vectorSegment)
-      throw new Error(`collection ${plan.collectionId} has no vector segment any more`)
-    await writeHnswParameters(dir, collection, collection.vectorSegment.id, changedParameters(plan.changes))
+    const collection = await findCollection(dir, {id: plan.collectionId})
+    const {id: segmentId} = vectorSegmentOf(dir, collection)
+    await writeHnswParameters(dir, collection, segmentId, changedParameters(plan.changes))
   })
 }

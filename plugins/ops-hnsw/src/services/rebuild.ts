@@ -1,7 +1,7 @@
-import {type Collection, type HnswParameters, hnswParametersOf, readCatalog} from '@chops/core/catalog'
+import {type Collection, findCollection, type HnswParameters, hnswParametersOf} from '@chops/core/catalog'
 import {ChopsError} from '@chops/core/errors'
 import type {PersistDir} from '@chops/core/persist-dir'
-import {rebuildIndex, type StageOptions} from '@chops/core/reindex'
+import {rebuildIndex, recallWarning, requireRebuildable, type StageOptions} from '@chops/core/reindex'
 
 import {describeIndex, type HnswInfo} from './hnsw-info.js'
 import {changedParameters, changesOf, type ParameterChange} from './parameter-changes.js'
@@ -32,21 +32,29 @@ export interface RebuildResult extends RebuildPlan {
   recall: null | number
   sampleSize: number
   status: 'nothing to rebuild' | 'rebuilt'
-  /** What went wrong once the new index was in force. */
+  /** What the user should know about the new index, which is in force. */
   warnings: string[]
 }
 
-/** Plans the rebuild of one collection. A damaged graph is no obstacle: the new one is made from the vectors. */
+/**
+ * Plans the rebuild of one collection. A damaged graph is no obstacle: the new one is made from the vectors. Whether
+ * those can be read is found out here for a damaged index, and for every one with `thorough`.
+ *
+ * @throws ChopsError `damaged` when they cannot
+ */
 export async function planRebuild(
   dir: PersistDir,
   collection: Collection,
   wanted: Partial<HnswParameters>,
-  options: {signal?: AbortSignal} = {},
+  {signal, thorough = false}: {signal?: AbortSignal; thorough?: boolean} = {},
 ): Promise<RebuildPlan> {
-  const {before, damage} = await describeOrExplain(dir, collection, options)
+  const {before, damage} = await describeOrExplain(dir, collection, signal)
+  const changes = changesOf(hnswParametersOf(dir, collection), wanted)
+  if (thorough || damage !== null)
+    await requireRebuildable(dir, collection, changedParameters(changes), {signal})
   return {
     before,
-    changes: changesOf(hnswParametersOf(dir, collection), wanted),
+    changes,
     collection: collection.name,
     collectionId: collection.id,
     damage,
@@ -61,17 +69,11 @@ export async function rebuild(
   plan: RebuildPlan,
   options: StageOptions & {backup: boolean},
 ): Promise<RebuildResult> {
-  const rebuilt = await rebuildIndex(
-    dir,
-    {id: plan.collectionId},
-    {
-      ...options,
-      changes: changedParameters(plan.changes),
-    },
-  )
+  const owner = {id: plan.collectionId}
+  const rebuilt = await rebuildIndex(dir, owner, {...options, changes: changedParameters(plan.changes)})
   if (!rebuilt) return {...plan, ...NOTHING}
   const {backup, result, warning} = rebuilt
-  const {before: after, damage} = await describeOrExplain(dir, await find(dir, plan.collectionId), {})
+  const {before: after, damage} = await describeOrExplain(dir, await findCollection(dir, owner))
   return {
     ...plan,
     after,
@@ -82,7 +84,7 @@ export async function rebuild(
     recall: result.verified.recall,
     sampleSize: result.verified.sampleSize,
     status: 'rebuilt',
-    warnings: [warning, damage].filter((text) => typeof text === 'string'),
+    warnings: [warning, recallWarning(result.verified), damage].filter((text) => typeof text === 'string'),
   }
 }
 
@@ -98,20 +100,13 @@ const NOTHING = {
   warnings: [] as string[],
 } as const
 
-async function find(dir: PersistDir, id: string): Promise<Collection> {
-  const {collections} = await readCatalog(dir)
-  const collection = collections.find((candidate) => candidate.id === id)
-  if (!collection) throw new Error(`collection ${id} disappeared`)
-  return collection
-}
-
 async function describeOrExplain(
   dir: PersistDir,
   collection: Collection,
-  options: {signal?: AbortSignal},
+  signal?: AbortSignal,
 ): Promise<Pick<RebuildPlan, 'before' | 'damage'>> {
   try {
-    return {before: await describeIndex(dir, collection, options), damage: null}
+    return {before: await describeIndex(dir, collection, {...(signal && {signal})}), damage: null}
   } catch (error) {
     if (error instanceof ChopsError && error.kind === 'damaged') return {before: null, damage: error.message}
     throw error

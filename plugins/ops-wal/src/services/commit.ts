@@ -2,7 +2,7 @@ import {readCatalog} from '@chops/core/catalog'
 import {readAppliedSeqIds} from '@chops/core/hnsw'
 import {readTopics} from '@chops/core/log'
 import type {PersistDir} from '@chops/core/persist-dir'
-import {commitLog, type StageOptions} from '@chops/core/reindex'
+import {commitLog, recallWarning, type StageOptions} from '@chops/core/reindex'
 
 /** A collection in the plan of a commit. */
 export interface CommitPlan {
@@ -27,7 +27,7 @@ export interface CommitResult {
   recall: number
   segmentId: string
   tenant: string
-  /** What went wrong once the new index was in force. */
+  /** What the user should know about the new index, which is in force. */
   warnings: string[]
 }
 
@@ -69,6 +69,6 @@ export async function commit(
     recall: result.verified.recall,
     segmentId,
     tenant: plan.tenant,
-    warnings: warning === undefined ? [] : [warning],
+    warnings: [warning, recallWarning(result.verified)].filter((text) => text !== undefined),
   }
 }

@@ -37,19 +37,28 @@ export async function isWorthVacuuming({db}: PersistDir): Promise<boolean> {
 }
 
 /**
- * Writes the database anew without its free pages. It is atomic: whatever stops it, SQLite restores the file.
+ * Runs what follows a change that is committed: whatever stops it, its error says that the change was made. VACUUM is
+ * atomic by itself, SQLite restores the file.
  *
- * @param done what has already been done, to say so in the error
- * @throws ChopsError of the same kind as the cause when SQLite cannot finish it
+ * @param done what has already been done
+ * @throws ChopsError of the same kind as the cause
  */
-export async function vacuum({databaseFile, db}: PersistDir, done: string): Promise<void> {
+export async function explainAfter<T>(
+  done: string,
+  {databaseFile}: PersistDir,
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
-    await db.exec('VACUUM')
+    return await work()
   } catch (error) {
-    if (!(error instanceof ChopsError)) throw error
+    const {code, message} = error as NodeJS.ErrnoException
+    const isExpected = error instanceof ChopsError || signal?.aborted || typeof code === 'string'
+    if (!isExpected) throw error
+    const reason = signal?.aborted ? 'it was interrupted' : message.replace(/\.$/, '')
     throw new ChopsError(
-      error.kind,
-      `${done}, but chroma.sqlite3 could not be made smaller: ${error.message.replace(/\.$/, '')}.`,
+      error instanceof ChopsError ? error.kind : 'damaged',
+      `${done}, but chroma.sqlite3 could not be made smaller: ${reason}.`,
       {
         cause: error,
         file: databaseFile,

@@ -7,7 +7,7 @@ import {generationText, type PersistDir} from '@chops/core/persist-dir'
 import {transaction} from '@chops/core/sqlite'
 import {stat} from 'node:fs/promises'
 
-import {isWorthVacuuming, vacuum} from './vacuum.js'
+import {explainAfter, isWorthVacuuming} from './vacuum.js'
 
 /** What is going to be deleted, as it is shown before the question. */
 export interface WalCleanPlan {
@@ -123,18 +123,18 @@ export async function cleanWal(plan: WalCleanPlan, options: CleanOptions = {}): 
       await deletePlanned(dir, now)
       signal?.throwIfAborted()
     })
-    const vacuumed = await isWorthVacuuming(dir)
-    if (vacuumed) {
-      onStep?.('vacuum', 0, 1)
-      signal?.throwIfAborted()
-      await vacuum(
-        dir,
-        plan.deletable === 1 ? '1 log row was deleted' : `${plan.deletable} log rows were deleted`,
-      )
-    }
+    const done = plan.deletable === 1 ? '1 log row was deleted' : `${plan.deletable} log rows were deleted`
+    return explainAfter(done, dir, signal, async () => {
+      const vacuumed = await isWorthVacuuming(dir)
+      if (vacuumed) {
+        onStep?.('vacuum', 0, 1)
+        signal?.throwIfAborted()
+        await dir.db.exec('VACUUM')
+      }
 
-    const result = resultOf(plan, 'done')
-    return {...result, deleted: plan.deletable, sizeAfter: await sizeOfDatabase(dir), vacuumed}
+      const result = resultOf(plan, 'done')
+      return {...result, deleted: plan.deletable, sizeAfter: await sizeOfDatabase(dir), vacuumed}
+    })
   })
 }
 

@@ -81,8 +81,6 @@ The new index is built beside the old one, read back and verified, and put in fo
       ? await selectFragmented(dir, catalog, flags, {signal: this.signal})
       : [await chooseCollection(catalog, flags, this.signal)]
     const planned: RebuildPlan[] = []
-    for (const collection of chosen)
-      planned.push(await planRebuild(dir, collection, wanted, {signal: this.signal}))
     const output: HnswRebuildOutput = {
       chromaVersion: this.chromaVersion(dir),
       dryRun: flags['dry-run'],
@@ -90,13 +88,22 @@ The new index is built beside the old one, read back and verified, and put in fo
       planned,
       rebuilt: [],
     }
+    if (chosen.length === 0) this.log('No index is that fragmented: nothing to rebuild.')
+    for (const collection of chosen) {
+      const item = {collection: collection.name, collectionId: collection.id}
+      const plan = await this.attempt(chosen.length === 1, item, output.failed, () =>
+        planRebuild(dir, collection, wanted, {signal: this.signal, thorough: flags['dry-run']}),
+      )
+      if (plan) planned.push(plan)
+    }
+
     await this.showPlan(planned)
     if (planned.length === 0) return output
     const question = `Are you sure you want to rebuild the index of ${planned.map((plan) => placeText(plan)).join(', ')}?`
     if ((await this.approve(dir, flags, question)) !== 'approved') return output
     await withWriteAccess(dir.path, flags, async (writable) => {
       for (const plan of planned) {
-        const result = await this.attempt(planned.length === 1, plan, output.failed, () =>
+        const result = await this.attempt(chosen.length === 1, plan, output.failed, () =>
           this.runSteps(STEPS, (onStage) =>
             rebuild(writable, plan, {
               backup: flags.backup,
@@ -117,10 +124,9 @@ The new index is built beside the old one, read back and verified, and put in fo
   }
 
   private async showPlan(planned: RebuildPlan[]): Promise<void> {
-    if (planned.length === 0) this.log('No index is that fragmented: nothing to rebuild.')
     for (const plan of planned) {
       if (plan.damage !== null)
-        this.warn(`${plan.damage} A new index is made from its vectors, if those can be read.`)
+        this.warn(`${plan.damage} A new index is made from its vectors, which can be read.`)
       if (plan.before) await this.table(...hnswInfoTables(plan.before))
       if (plan.changes.length > 0) await this.table(changesTable(plan.changes))
     }

@@ -1,0 +1,155 @@
+import {ChopsError} from '@chops/core/errors'
+import {withWriteAccess} from '@chops/core/change'
+import {commitLog, rebuildIndex} from '@chops/core/reindex'
+import {expect} from 'chai'
+import {join} from 'node:path'
+
+import {readHeader} from '../../../core/src/hnsw/header.js'
+import {readIndexMetadata} from '../../../core/src/hnsw/index-metadata.js'
+import {readElements} from '../../../core/src/hnsw/build/elements.js'
+import {DAMAGE, type Damage, overwrite} from '../../support/damage.js'
+import {unpackFixture} from '../../support/fixtures.js'
+import {
+  appendLog,
+  appendManyAdds,
+  locate,
+  type Located,
+  withoutLoaderInChildren,
+} from '../../support/segments.js'
+import {readPersistState, stateOf} from '../../support/sound.js'
+import {fingerprint} from '../../support/untouched.js'
+
+const CHANGES = {
+  'hnsw rebuild': rebuildIndex,
+  'wal commit': commitLog,
+} as const
+const BACKUP = {backup: true}
+
+async function refusal(persistDir: string, change: keyof typeof CHANGES, {id}: Located): Promise<ChopsError> {
+  const error: unknown = await withWriteAccess(persistDir, {}, (dir) =>
+    CHANGES[change](dir, {id}, BACKUP).catch((error_: unknown) => error_),
+  )
+  if (error instanceof ChopsError) return error
+  throw error instanceof Error ? error : new Error(`${change} did not fail`)
+}
+
+/** Overwrites the vector of a record of the index, whose links stay as they are. */
+async function setVector({folder}: Located, id: string, vector: Float32Array): Promise<void> {
+  const header = await readHeader(folder)
+  const {idToLabel} = await readIndexMetadata(join(folder, 'index_metadata.pickle'), {ids: true})
+  const {labels} = await readElements(folder, header, 'l2')
+  const position = [...labels].indexOf(idToLabel.get(id) ?? -1)
+  const {offsetData, sizeDataPerElement} = header
+  const at = position * sizeDataPerElement + offsetData
+  overwrite(join(folder, 'data_level0.bin'), at, new Uint8Array(vector.buffer))
+}
+
+function vectorWith(value: number): Float32Array {
+  const vector = new Float32Array(8).fill(0.5)
+  vector[3] = value
+  return vector
+}
+
+describe('vectors that are no numbers', () => {
+  withoutLoaderInChildren()
+
+  for (const change of ['hnsw rebuild', 'wal commit'] as const) {
+    for (const value of [Number.NaN, -Infinity]) {
+      it(`${value} in the index stops ${change}, which names the record and changes nothing`, async () => {
+        const {persistDir} = unpackFixture('chroma-1.5.9')
+        const located = await locate(persistDir, 'inner_product')
+        await setVector(located, 'v70', vectorWith(value))
+        await appendLog(persistDir, located.topic, [{id: 'new', operation: 0, vector: vectorWith(1)}])
+        const before = fingerprint(persistDir)
+        const {kind, message, next} = await refusal(persistDir, change, located)
+        expect(kind).to.equal('damaged')
+        expect(message).to.match(
+          /^The vectors of 1 records of collection inner_product hold NaN .*\("v70"\)\.$/,
+        )
+        expect(next).to.match(/^Write these records again or delete them with Chroma/)
+        expect(fingerprint(persistDir)).to.deep.equal(before)
+      })
+
+      it(`${value} in the log stops ${change}, which names the record and changes nothing`, async () => {
+        const {persistDir} = unpackFixture('chroma-1.5.9')
+        const located = await locate(persistDir, 'churned')
+        await appendLog(persistDir, located.topic, [{id: 'new', operation: 0, vector: vectorWith(value)}])
+        const before = fingerprint(persistDir)
+        const {message} = await refusal(persistDir, change, located)
+        expect(message).to.match(/^The vectors of 1 records of collection churned .*\("new"\)\.$/)
+        expect(fingerprint(persistDir)).to.deep.equal(before)
+      })
+    }
+  }
+
+  it('are no obstacle once the record was written again, or deleted', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const located = await locate(persistDir, 'inner_product')
+    await setVector(located, 'v70', vectorWith(Number.NaN))
+    await setVector(located, 'v80', vectorWith(Number.NaN))
+    await appendLog(persistDir, located.topic, [
+      {id: 'v70', operation: 1, vector: vectorWith(2)},
+      {id: 'v80', operation: 3},
+    ])
+    await withWriteAccess(persistDir, {}, (dir) => rebuildIndex(dir, located, BACKUP))
+    const {collections, problems} = await readPersistState(persistDir)
+    expect(problems).to.deep.equal([])
+    expect(collections.get(located.id)?.indexed.has('v80')).to.equal(false)
+  })
+
+  it('such as the norm of a vector that is too long for cosine stop a change of the space', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const located = await locate(persistDir, 'inner_product')
+    await setVector(located, 'v70', vectorWith(3e38))
+    const before = fingerprint(persistDir)
+    const error: unknown = await withWriteAccess(persistDir, {}, (dir) =>
+      rebuildIndex(dir, located, {backup: true, changes: {space: 'cosine'}}).catch(
+        (error_: unknown) => error_,
+      ),
+    )
+    expect((error as Error).message).to.include('norms that no vector can have ("v70")')
+    expect(fingerprint(persistDir)).to.deep.equal(before)
+  })
+})
+
+describe('length.bin of an index that is not a cosine one', () => {
+  withoutLoaderInChildren()
+
+  for (const kind of ['empty', 'missing', 'noisy', 'truncated'] as Damage[]) {
+    it(`${kind}: stops neither a rebuild nor a commit, since no engine looks at its bytes`, async () => {
+      for (const change of [rebuildIndex, commitLog]) {
+        const {persistDir} = unpackFixture('chroma-1.5.9')
+        const before = await stateOf('chroma-1.5.9')
+        const located = await locate(persistDir, 'churned', 'acme')
+        await appendLog(persistDir, located.topic, [{id: 'new', operation: 0, vector: vectorWith(1)}])
+        DAMAGE[kind](join(located.folder, 'length.bin'))
+        await withWriteAccess(persistDir, {}, (dir) => change(dir, located, {backup: false}))
+        const {collections, problems} = await readPersistState(persistDir)
+        expect(problems).to.deep.equal([])
+        const ids = before.collections.get(located.id)?.indexed.keys() ?? []
+        expect([...(collections.get(located.id)?.indexed.keys() ?? [])].toSorted()).to.deep.equal(
+          [...ids, 'new'].toSorted(),
+        )
+      }
+    })
+  }
+})
+
+describe('a graph whose recall is low', () => {
+  withoutLoaderInChildren()
+
+  it('is built once more by the reference library, which has the last word', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const located = await locate(persistDir, 'odd-name_1')
+    await appendManyAdds(persistDir, located.topic, 3000, 8)
+    const changes = {constructionEf: 2, m: 2}
+    const rebuilt = await withWriteAccess(persistDir, {}, (dir) =>
+      rebuildIndex(dir, located, {backup: false, changes}),
+    )
+    expect(rebuilt?.result.engine).to.equal('hnswlib-node')
+    expect(rebuilt?.result.verified.recall).to.be.below(0.8)
+    const {collections, problems} = await readPersistState(persistDir)
+    expect(problems).to.deep.equal([])
+    expect(collections.get(located.id)?.indexed.size).to.equal(3020)
+  })
+})
