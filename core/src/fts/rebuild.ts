@@ -55,8 +55,8 @@ export async function countDocuments(db: Database): Promise<DocumentCount> {
  * What a rebuild writes beside the database's present size, in bytes: the new index, or what it overwrites of the old
  * one, which goes into SQLite's journal.
  */
-export function ftsRebuildBytes({bytes}: DocumentCount): number {
-  return INDEX_PER_TEXT * bytes
+export function ftsRebuildBytes(documentBytes: number): number {
+  return INDEX_PER_TEXT * documentBytes
 }
 
 /**

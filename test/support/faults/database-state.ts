@@ -76,7 +76,9 @@ function floats(bytes: Uint8Array): Float32Array {
 const UNTOUCHED: Record<string, string> = {
   collections: 'SELECT id, name, dimension, database_id FROM collections',
   databases: 'SELECT * FROM databases',
-  documents: 'SELECT rowid, * FROM embedding_fulltext_search',
+  // Chroma 0.4 leaves the texts of deleted records behind, which a rebuild of the index does not bring back.
+  documents: `SELECT rowid, * FROM embedding_fulltext_search
+              WHERE rowid IN (SELECT id FROM embedding_metadata WHERE key = 'chroma:document')`,
   embeddings: 'SELECT * FROM embeddings',
   'how far the metadata segments are': `SELECT m.* FROM max_seq_id m JOIN segments s ON s.id = m.segment_id
                                         WHERE s.scope = 'METADATA'`,

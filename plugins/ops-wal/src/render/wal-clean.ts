@@ -49,7 +49,7 @@ export function nothingText({hasFreePages}: WalCleanPlan): string {
   const nothing =
     'Nothing to clean up: the log holds no row that all segments have applied, but for the newest ones.'
   return hasFreePages
-    ? `${nothing} chroma.sqlite3 has free pages, which Chroma fills again or the next clean that deletes rows gives back.`
+    ? `${nothing} chroma.sqlite3 has free pages, which Chroma fills again, or "chops db vacuum" gives back.`
     : nothing
 }
 

@@ -1,5 +1,5 @@
 import {type Catalog, type Collection, readCatalog} from '@chops/core/catalog'
-import {withWriteAccess} from '@chops/core/change'
+import {isWorthVacuuming, vacuum, withWriteAccess} from '@chops/core/change'
 import {inUse} from '@chops/core/errors'
 import {readAppliedSeqIds, readSegmentIndex} from '@chops/core/hnsw'
 import {deletePlanned, type KeepReason, planCleaning, type TopicCleaning} from '@chops/core/log'
@@ -7,7 +7,7 @@ import {generationText, type PersistDir} from '@chops/core/persist-dir'
 import {transaction} from '@chops/core/sqlite'
 import {stat} from 'node:fs/promises'
 
-import {explainAfter, isWorthVacuuming} from './vacuum.js'
+import {explainAfter} from './explain-after.js'
 
 /** What is going to be deleted, as it is shown before the question. */
 export interface WalCleanPlan {
@@ -129,7 +129,7 @@ export async function cleanWal(plan: WalCleanPlan, options: CleanOptions = {}): 
       if (vacuumed) {
         onStep?.('vacuum', 0, 1)
         signal?.throwIfAborted()
-        await dir.db.exec('VACUUM')
+        await vacuum(dir)
       }
 
       const result = resultOf(plan, 'done')

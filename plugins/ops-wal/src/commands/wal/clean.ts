@@ -1,3 +1,4 @@
+import {requireRoomForVacuum} from '@chops/core/change'
 import {changeFlags, ChopsCommand, nameList, persistDirArg} from '@chops/core/command'
 
 import {
@@ -8,7 +9,6 @@ import {
   questionText,
   sizeText,
 } from '../../render/wal-clean.js'
-import {requireRoomForVacuum} from '../../services/vacuum.js'
 import {cleanWal, planWalClean, resultOf, type WalClean} from '../../services/wal-clean.js'
 
 export default class WalCleanCommand extends ChopsCommand {
