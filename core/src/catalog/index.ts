@@ -9,5 +9,6 @@ export {
 } from './catalog.js'
 export {type HnswParameters, type Space} from './hnsw-parameters.js'
 export {type Metadata, type MetadataValue} from './metadata.js'
+export {type Places, readPlaces} from './places.js'
 export {type CollectionChoice, fullName, selectCollection} from './select-collection.js'
 export {writeHnswParameters} from './write-hnsw-parameters.js'
