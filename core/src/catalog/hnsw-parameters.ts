@@ -91,13 +91,18 @@ const OLD_PYTHON_SEARCH_EF = 10
  * older engine left on the segment wins (`get_internal_hnsw_config_with_legacy_fallback` in
  * `rust/types/src/collection_schema.rs`). The Python engines know the segment's metadata only.
  *
- * @throws ChopsError `damaged` when a configuration is not JSON: Chroma itself then fails to list the collection
+ * @throws ChopsError `damaged` when a configuration is not JSON, or a parameter in it not of its type: Chroma itself then
+ * fails to list the collection
  */
 export function readHnswParameters(
   generation: Generation,
   sources: ParameterSources,
   collection: string,
 ): HnswParameters {
+  return requireTypes(parametersOf(generation, sources, collection), collection)
+}
+
+function parametersOf(generation: Generation, sources: ParameterSources, collection: string): HnswParameters {
   const config = parse<ConfigJson>(sources.configJson, 'config_json_str', collection)
   if (generation.engine === 'python') {
     const searchEf = config?.hnsw_configuration?.ef_search ?? OLD_PYTHON_SEARCH_EF
@@ -119,6 +124,35 @@ function parse<T>(json: null | string, column: string, collection: string): T | 
       next: 'Restore chroma.sqlite3 from a backup, or set the column to NULL if the index was built with default parameters.',
     })
   }
+}
+
+/** A number beyond 2^53 becomes the largest exact one: it is somebody's "never", and is reached no more than that. */
+function requireTypes(parameters: HnswParameters, collection: string): HnswParameters {
+  const typed = {...parameters}
+  for (const key of Object.keys(HNSW_METADATA_KEYS) as (keyof HnswParameters)[]) {
+    const value: unknown = parameters[key]
+    if (
+      key === 'space' ? isSpace(value) : key === 'resizeFactor' ? Number.isFinite(value) : isInteger(value)
+    ) {
+      if (key !== 'space') typed[key] = Math.min(parameters[key], Number.MAX_SAFE_INTEGER)
+      continue
+    }
+
+    throw damaged(
+      `The configuration of collection ${collection} in chroma.sqlite3 has ${JSON.stringify(value)} as ${HNSW_METADATA_KEYS[key]}, which no Chroma can read.`,
+      {next: 'Restore chroma.sqlite3 from a backup.'},
+    )
+  }
+
+  return typed
+}
+
+function isSpace(value: unknown): value is Space {
+  return value === 'cosine' || value === 'ip' || value === 'l2'
+}
+
+function isInteger(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= -Number.MAX_SAFE_INTEGER
 }
 
 function fromSchema(schema: SchemaJson): HnswParameters {
@@ -146,7 +180,10 @@ function fromHnswJson(given?: HnswJson | null, space?: null | Space): HnswParame
 function fromMetadata(metadata: Metadata, fallback: HnswParameters): HnswParameters {
   const number = (key: Exclude<keyof HnswParameters, 'space'>): number => {
     const value = metadata[HNSW_METADATA_KEYS[key]]
-    return typeof value === 'number' ? value : fallback[key]
+    const number = typeof value === 'bigint' ? Number(value) : value
+    return typeof number === 'number' && (key === 'resizeFactor' || isInteger(number))
+      ? number
+      : fallback[key]
   }
 
   const space = metadata[HNSW_METADATA_KEYS.space]
@@ -157,7 +194,7 @@ function fromMetadata(metadata: Metadata, fallback: HnswParameters): HnswParamet
     numThreads: number('numThreads'),
     resizeFactor: number('resizeFactor'),
     searchEf: number('searchEf'),
-    space: space === 'cosine' || space === 'ip' || space === 'l2' ? space : fallback.space,
+    space: isSpace(space) ? space : fallback.space,
     syncThreshold: number('syncThreshold'),
   }
 }

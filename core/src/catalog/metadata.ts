@@ -26,7 +26,8 @@ export async function readMetadata(
   const owner = table === 'collection_metadata' ? 'collection_id' : 'segment_id'
   const bool = (await hasColumn(db, table, 'bool_value')) ? 'bool_value' : 'NULL'
   const rows = await db.all<MetadataRow>(
-    `SELECT ${owner} AS owner, key, str_value, CAST(int_value AS TEXT) AS int_value, float_value, ${bool} AS bool_value
+    `SELECT ${owner} AS owner, key, CAST(str_value AS TEXT) AS str_value, CAST(int_value AS TEXT) AS int_value,
+            CAST(float_value AS REAL) AS float_value, ${bool} AS bool_value
      FROM ${table} ORDER BY ${owner}, key`,
   )
   const byOwner = new Map<string, Metadata>()
@@ -52,7 +53,9 @@ function valueOf(row: MetadataRow): MetadataValue {
   return row.float_value
 }
 
-function integer(text: string): bigint | number {
+/** SQLite keeps a text in a column of integers as it is. */
+function integer(text: string): bigint | number | string {
+  if (!/^-?\d+$/.test(text)) return text
   const value = Number(text)
   return Number.isSafeInteger(value) ? value : BigInt(text)
 }

@@ -1,5 +1,7 @@
 import type {Generation} from '../persist-dir/generation.js'
 
+import {damaged} from '../errors.js'
+
 /**
  * SQL that reads a seq id of any generation as text, exactly: INTEGER from 1.0, a big-endian BLOB (8 bytes, 24 in the
  * oldest) before. Text, because drivers differ on integers beyond 2^53, which a failed migration leaves behind.
@@ -13,10 +15,15 @@ export function seqIdText(column: string): string {
  * to stay larger than every real one.
  *
  * @returns the seq id, or `undefined` when there is no row or the value is NULL
+ * @throws ChopsError `damaged` for a text or a fraction, which no engine writes
  */
 export function decodeSeqId(text: null | string | undefined): number | undefined {
   if (text === null || text === undefined) return undefined
-  return Number(text.startsWith('x') ? BigInt(`0x0${text.slice(1)}`) : text)
+  if (/^-?\d+$/.test(text)) return Number(text)
+  if (/^x[\dA-F]*$/.test(text)) return Number(BigInt(`0x0${text.slice(1)}`))
+  throw damaged(`The table max_seq_id in chroma.sqlite3 holds ${JSON.stringify(text)}, which is no seq id.`, {
+    next: 'Restore chroma.sqlite3 from a backup.',
+  })
 }
 
 /**

@@ -3,7 +3,7 @@ import type {IndexOperation} from '../hnsw/build/operations.js'
 import type {PersistDir} from '../persist-dir/persist-dir.js'
 
 import {damaged} from '../errors.js'
-import {keysetPages} from '../sqlite/database.js'
+import {keysetPages, type SqlValue} from '../sqlite/database.js'
 import {OPERATION} from './operation.js'
 
 /** Which id has which label, as `index_metadata.pickle` keeps it. */
@@ -23,12 +23,17 @@ export interface PendingLog {
   rows: number
 }
 
-interface LogRow {
-  encoding: null | string
-  id: string
-  operation: number
+/** SQLite keeps a value of any type in any column but the key. */
+interface StoredRow {
+  encoding: SqlValue
+  id: SqlValue
+  operation: SqlValue
   seq_id: number
-  vector: null | Uint8Array
+  vector: SqlValue
+}
+
+interface LogRow extends StoredRow {
+  id: string
 }
 
 const PAGE = 2000
@@ -51,7 +56,7 @@ export async function readPendingLog(
   signal?: AbortSignal,
 ): Promise<PendingLog> {
   const replay = new Replay(dir.databaseFile, collection, ids)
-  const pages = keysetPages<LogRow>(dir.db, {
+  const pages = keysetPages<StoredRow>(dir.db, {
     after: applied,
     columns: 'seq_id, operation, id, vector, encoding',
     from: 'embeddings_queue',
@@ -92,7 +97,8 @@ class Replay {
     this.totalElementsAdded = ids.totalElementsAdded
   }
 
-  apply(row: LogRow): void {
+  apply(row: StoredRow): void {
+    if (!hasTextAsId(row)) throw this.unusable(row, 'has an id that is no text')
     this.rows += 1
     this.lastSeqId = row.seq_id
     const label = this.idToLabel.get(row.id)
@@ -161,6 +167,7 @@ class Replay {
       )
     }
 
+    if (!(row.vector instanceof Uint8Array)) throw this.unusable(row, 'has an embedding that is no BLOB')
     if (row.vector.byteLength !== 4 * (dimension ?? 0)) {
       throw this.unusable(
         row,
@@ -172,7 +179,7 @@ class Replay {
     return new Float32Array(Uint8Array.from(row.vector).buffer)
   }
 
-  private unusable(row: LogRow, what: string): Error {
+  private unusable(row: StoredRow, what: string): Error {
     const {name} = this.collection
     return damaged(
       `Row ${row.seq_id} of the log (collection ${name}, id ${JSON.stringify(row.id)}) ${what}.`,
@@ -182,4 +189,8 @@ class Replay {
       },
     )
   }
+}
+
+function hasTextAsId(row: StoredRow): row is LogRow {
+  return typeof row.id === 'string'
 }

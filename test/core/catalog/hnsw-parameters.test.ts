@@ -56,8 +56,20 @@ describe('the parameters of an index', () => {
       expect(read('python', {segmentMetadata: {'hnsw:search_ef': 55}}).searchEf).to.equal(55)
     })
 
+    it('keep a threshold beyond 2^53 out of reach', () => {
+      const never = {'hnsw:sync_threshold': 2n ** 63n - 1n}
+      expect(read('python', {segmentMetadata: never}).syncThreshold).to.equal(Number.MAX_SAFE_INTEGER)
+      const configJson = '{"vector_index":{"hnsw":{"sync_threshold":9223372036854775807}}}'
+      expect(read('rust', {configJson}).syncThreshold).to.equal(Number.MAX_SAFE_INTEGER)
+    })
+
     it('are the defaults where the metadata says nothing that fits', () => {
-      const odd = {'hnsw:M': 'many', 'hnsw:space': 'hamming', 'hnsw:sync_threshold': true, owner: 'me'}
+      const odd = {
+        'hnsw:M': 'many',
+        'hnsw:batch_size': 1.5,
+        'hnsw:space': 'hamming',
+        'hnsw:sync_threshold': true,
+      }
       expect(read('python', {segmentMetadata: odd})).to.deep.equal({...DEFAULTS, searchEf: 10})
     })
   })
@@ -123,6 +135,22 @@ describe('the parameters of an index', () => {
         const error = await failure('damaged', async () => read('rust', {[column]: '{"vector_index"'}))
         expect(error.message).to.match(
           /^The column (config_json|schema)_str of collection docs .* is not JSON\.$/,
+        )
+      })
+    }
+
+    for (const [name, value] of [
+      ['ef_search', '"70"'],
+      ['max_neighbors', '1.5'],
+      ['resize_factor', 'true'],
+      ['space', '{"l2":1}'],
+      ['sync_threshold', '1e999'],
+    ] as const) {
+      it(`are refused where ${name} is ${value}`, async () => {
+        const configJson = `{"vector_index":{"hnsw":{"${name}":${value}}}}`
+        const error = await failure('damaged', async () => read('rust', {configJson}))
+        expect(error.message).to.match(
+          /^The configuration of collection docs .* as hnsw:\w+, which no Chroma can read\.$/,
         )
       })
     }

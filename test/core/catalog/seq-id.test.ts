@@ -10,6 +10,7 @@ import {
 import {openPersistDir} from '../../../core/src/persist-dir/persist-dir.js'
 import {openDatabase} from '../../../core/src/sqlite/open.js'
 import {FIXTURES, unpackFixture} from '../../support/fixtures.js'
+import {failure} from '../sqlite/support.js'
 
 const RUST = {engine: 'rust', releases: '', schema: {embeddingsQueue: 2, metadb: 5, sysdb: 9}} as const
 const PYTHON = {engine: 'python', releases: '', schema: {embeddingsQueue: 2, metadb: 4, sysdb: 9}} as const
@@ -46,6 +47,15 @@ describe('seq ids', () => {
   it('beyond 2^53, as a failed migration leaves them, stay larger than any real one', async () => {
     expect(await read('1229822654365841720')).to.equal(Number('1229822654365841720'))
     expect(await read("x'FFFFFFFFFFFFFFFF'")).to.be.above(Number.MAX_SAFE_INTEGER)
+  })
+
+  it('are refused where they are a text or a fraction, which no engine writes', async () => {
+    for (const sql of ["'many'", "'xyz'", '1.5']) {
+      const error = await failure('damaged', () => read(sql))
+      expect(error.message).to.match(
+        /^The table max_seq_id in chroma\.sqlite3 holds .*, which is no seq id\.$/,
+      )
+    }
   })
 
   it('are written as the engine does: INTEGER from 1.0, 8 bytes before', async () => {

@@ -142,6 +142,18 @@ describe('the pending part of the log', () => {
     expect(bytes.equals(Buffer.from(odd.buffer))).to.equal(true)
   })
 
+  it('refuses an id that is no text, which SQLite would keep', async () => {
+    const {topic} = await locate(persistDir, name)
+    await appendLog(persistDir, topic, [{id: 'blob', operation: 3}])
+    await withDatabase(persistDir, (db) => db.run("UPDATE embeddings_queue SET id = x'00' WHERE id = 'blob'"))
+    const dir = await openPersistDir(persistDir)
+    const collection = await locate(persistDir, name)
+    const error = await failure('damaged', () => readPendingLog(dir, collection, 0, threeIds()))
+    await dir.close()
+    expect(error.message).to.match(/^Row \d+ of the log .* has an id that is no text\.$/)
+    await withDatabase(persistDir, (db) => db.run("DELETE FROM embeddings_queue WHERE id = x'00'"))
+  })
+
   it('reads any number of rows', async () => {
     const collection = await locate(persistDir, name)
     await withDatabase(persistDir, (db) =>
