@@ -49,7 +49,7 @@ export interface JudgeOptions {
 const NORMALISED = 1e-6
 const SECONDS = 180
 const JUDGE = fileURLToPath(new URL('../judge.py', import.meta.url))
-const ENVIRONMENT = {
+export const ENVIRONMENT = {
   ANONYMIZED_TELEMETRY: 'False',
   // NumPy's threads wait for work at full speed, and the arrays here are small.
   OPENBLAS_NUM_THREADS: '1',

@@ -1,0 +1,111 @@
+import {existsSync, readdirSync} from 'node:fs'
+import {join} from 'node:path'
+import {fileURLToPath} from 'node:url'
+
+import type {EngineVersion} from '../engines/support/engines.js'
+import type {Space} from '../engines/support/judge.js'
+import type {ModelCollection} from './model.js'
+
+import {type Dice, SPACES, THRESHOLDS} from './dice.js'
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+
+/** What a command is given: the arguments after the directory, and what it may do to the collection. */
+export interface Call {
+  args: string[]
+  /** The collection gets this space. */
+  space?: Space
+}
+
+interface Situation {
+  /** Any of the collections. */
+  collection: ModelCollection
+  dice: Dice
+  version: EngineVersion
+}
+
+type Command = [words: string, call?: (situation: Situation) => Call | string[] | undefined]
+
+/**
+ * The commands of a soak, each a line: its words, and what it is called with, or undefined where it does not apply. None may
+ * change a record. A command that is not built is left out.
+ */
+const COMMANDS: Command[] = [
+  ['hnsw rebuild', rebuild],
+  ['hnsw rebuild', rebuild],
+  [
+    'hnsw config',
+    ({collection, dice}) => [
+      ...at(collection),
+      ...thresholds(dice),
+      '--search-ef',
+      `${dice.pick([10, 60, 200])}`,
+    ],
+  ],
+  ['hnsw info', ({collection, dice}) => [...at(collection), ...dice.some(['--verbose'])]],
+  ['wal commit'],
+  ['wal commit', ({collection}) => ['--skip', collection.place[2]]],
+  ['wal clean'],
+  ['wal clean'],
+  ['wal info'],
+  [
+    'wal config',
+    ({dice, version}) => (knowsPurging(version) ? ['--purge', dice.pick(['auto', 'off'])] : undefined),
+  ],
+  ['wal export', ({dice}) => dice.some(['--dry-run'])],
+  ['db info'],
+  ['db check', ({dice}) => dice.some(['--fix'])],
+  ['db clean', ({dice}) => dice.some(['--backups'])],
+  ['db vacuum'],
+  ['fts rebuild'],
+  ['collection list'],
+]
+
+/** A command that is built, with what it is called with here. */
+export function anyCommand(situation: Situation): Call | undefined {
+  const [words, call] = situation.dice.pick(COMMANDS.filter(([words]) => isBuilt(words)))
+  const given = call ? call(situation) : []
+  if (given === undefined) return undefined
+  const {args, ...more} = Array.isArray(given) ? {args: given} : given
+  return {args: [...words.split(' '), DIRECTORY, ...args], ...more}
+}
+
+/** Stands for the directory in the arguments. */
+export const DIRECTORY = '<persist dir>'
+
+export function isBuilt(words: string): boolean {
+  const plugins = readdirSync(join(ROOT, 'plugins')).map((name) => join(ROOT, 'plugins', name))
+  return [ROOT, ...plugins].some((folder) =>
+    existsSync(`${join(folder, 'dist/commands', ...words.split(' '))}.js`),
+  )
+}
+
+function rebuild({collection, dice}: Situation): Call {
+  const args = [
+    ...at(collection),
+    ...dice.some(thresholds(dice)),
+    ...dice.some(['--m', `${dice.pick([4, 12, 24])}`]),
+    ...dice.some(['--construction-ef', `${dice.pick([40, 150])}`]),
+    ...dice.some(['--search-ef', `${dice.pick([20, 120])}`]),
+    ...dice.some(['--resize-factor', '1.5']),
+    ...dice.some(['--num-threads', '2']),
+    ...dice.some(['--no-backup']),
+  ]
+  if (!dice.chance(0.2)) return {args}
+  const space = dice.pick(SPACES)
+  return {args: [...args, '--space', space], space}
+}
+
+function thresholds(dice: Dice): string[] {
+  const {batch, sync} = dice.pick(THRESHOLDS)
+  return ['--batch-size', `${batch}`, '--sync-threshold', `${sync}`]
+}
+
+function at({place: [tenant, database, name]}: ModelCollection): string[] {
+  return ['--collection', name, '--database', database, '--tenant', tenant]
+}
+
+/** The setting came with 0.5.6. */
+function knowsPurging(version: EngineVersion): boolean {
+  return version !== '0.4.24' && version !== '0.5.5'
+}

@@ -1,0 +1,182 @@
+import {spawn} from 'node:child_process'
+import {once} from 'node:events'
+import {mkdirSync} from 'node:fs'
+import {join} from 'node:path'
+import {fileURLToPath} from 'node:url'
+
+import type {Engine, EngineVersion} from '../engines/support/engines.js'
+import type {Round} from './rounds.js'
+
+import {chops} from '../support/cli.js'
+import {runFaulted} from '../support/faults/faulted-run.js'
+import {temporaryFolder} from '../support/fixtures.js'
+import {DIRECTORY, isBuilt} from './commands.js'
+import {type Answer, type Dumped, queryProblems, recordProblems} from './compare.js'
+import {type RunningEngine, withEngine} from './engine-turn.js'
+import {Model, type ModelCollection} from './model.js'
+
+const RUN = fileURLToPath(new URL('../../bin/run.js', import.meta.url))
+const K = 5
+const QUERIES = 4
+/** Of a command that has not run yet. */
+const USUAL_MS = 800
+
+export interface Failure {
+  /** Of the round that failed, from 0. */
+  at: number
+  persistDir: string
+  problem: string
+}
+
+export type Engines = ReadonlyMap<EngineVersion, Engine>
+
+type ChopsRound = Extract<Round, {turn: 'chops'}>
+type EngineRound = Extract<Round, {turn: 'engine'}>
+
+/** Runs rounds on a new directory until one fails, or to the end. `onRound` hears what each has done. */
+export async function runRounds(
+  rounds: readonly Round[],
+  engines: Engines,
+  onRound: (index: number, text: string) => void = () => {},
+): Promise<Failure | undefined> {
+  const persistDir = join(temporaryFolder(), 'persist')
+  mkdirSync(persistDir)
+  const soak = new Soak(persistDir, engines)
+  for (const [index, round] of rounds.entries()) {
+    try {
+      onRound(index, round.turn === 'engine' ? await soak.engineTurn(round) : await soak.chopsTurn(round))
+    } catch (error) {
+      return {at: index, persistDir, problem: error instanceof Error ? error.message : String(error)}
+    }
+  }
+
+  return undefined
+}
+
+class Soak {
+  private readonly model = new Model()
+  private readonly milliseconds = new Map<string, number>()
+  private hasDirectory = false
+
+  constructor(
+    private readonly persistDir: string,
+    private readonly engines: Engines,
+  ) {}
+
+  /** What is there when the engine opens the directory, and what is there after its operations. */
+  async engineTurn({operations, version}: EngineRound): Promise<string> {
+    const found = this.engines.get(version)
+    if (!found) throw new Error(`Chroma ${version} is not installed`)
+    await withEngine(found, this.persistDir, async (engine) => {
+      if (this.hasDirectory) await this.compare(engine, version, 'opened')
+      for (const operation of operations) {
+        const request = this.model.apply(operation, version)
+        if (request) await engine.ask(request)
+      }
+
+      await this.compare(engine, version, 'written')
+    })
+    this.hasDirectory = true
+    const records = [...this.model.collections.values()].map(({records}) => records.size)
+    return `Chroma ${version}: ${operations.map((operation) => operation.do).join(', ')} (records ${records.join(' ')})`
+  }
+
+  async chopsTurn(round: ChopsRound): Promise<string> {
+    const text = `chops ${round.args.join(' ')}`
+    if (!this.hasDirectory) return `${text}: left out`
+    const started = performance.now()
+    const args = [...round.args.map((arg) => (arg === DIRECTORY ? this.persistDir : arg)), '--json']
+    const withYes = args.includes('--yes') || !changes(round) ? args : [...args, '--yes']
+    const {code, signal, stderr, stdout} = await this.run(round, withYes)
+    const isDone = code === 0
+    if (signal === null) this.milliseconds.set(commandOf(round), performance.now() - started)
+    if (!isDone && signal !== 'SIGKILL') {
+      throw new Error(`${text} ends with ${signal ?? code}\n${stderr}\n${stdout}`.trim())
+    }
+
+    this.noteSpace(round, isDone)
+    if (isBuilt('db check')) await this.check(signal === 'SIGKILL')
+    return `${text}: ${signal ?? 'done'}`
+  }
+
+  private async run(round: ChopsRound, args: string[]) {
+    if (!round.kill) return chops(args)
+    if ('atCall' in round.kill) {
+      const fault = {kind: 'kill before', number: round.kill.atCall} as const
+      return runFaulted({args, fault, scratch: temporaryFolder()})
+    }
+
+    return killed(args, round.kill.atPart * (this.milliseconds.get(commandOf(round)) ?? USUAL_MS))
+  }
+
+  private noteSpace({args, space}: ChopsRound, isDone: boolean): void {
+    const value = (flag: string): string => args[args.indexOf(flag) + 1] ?? ''
+    const collection = space && this.model.at([value('--tenant'), value('--database'), value('--collection')])
+    if (!collection) return
+    // A collection without a vector has no index to change.
+    collection.spaces = new Set([space, ...(isDone && collection.records.size > 0 ? [] : collection.spaces)])
+    if (space === 'cosine') collection.isExact = false
+  }
+
+  /** Nothing that matters may be found, but for what a kill leaves lying about. */
+  private async check(afterKill: boolean): Promise<void> {
+    const {stdout} = await chops(['db', 'check', this.persistDir, '--json'])
+    const {findings} = JSON.parse(stdout) as {findings: {code: string; severity: string}[]}
+    const serious = findings.filter(({severity}) => severity === 'critical' || severity === 'error')
+    const [first] = afterKill ? serious : findings.filter(({severity}) => severity !== 'info')
+    if (first) throw new Error(`db check finds ${JSON.stringify(first)}`)
+  }
+
+  private async compare(engine: RunningEngine, version: EngineVersion, when: string): Promise<void> {
+    const problems = recordProblems(this.model, await engine.ask<Dumped[]>({do: 'dump'}))
+    if (problems.length === 0) {
+      for (const collection of this.model.collections.values())
+        problems.push(...(await this.compareQueries(engine, version, collection)))
+    }
+
+    if (problems.length > 0) throw new Error(`Chroma ${version}, ${when}: ${problems.join('; ')}`)
+  }
+
+  private async compareQueries(
+    engine: RunningEngine,
+    version: EngineVersion,
+    collection: ModelCollection,
+  ): Promise<string[]> {
+    const {place, records} = collection
+    if (records.size === 0) return []
+    const all = [...records.values()]
+    const vectors = Array.from({length: QUERIES}, (_, i) => {
+      const {vector} = all[Math.floor((i * all.length) / QUERIES)] as {vector: Float32Array}
+      return vector.map((value, at) => value + (at === i ? 0.05 : 0))
+    })
+    const k = Math.min(K, records.size)
+    const request = {do: 'query', k, place, vectors: vectors.map((vector) => [...vector])}
+    const answers = await engine.ask<Answer[]>(request)
+    const isComplete = !version.startsWith('0.4')
+    const problems = queryProblems(collection, vectors, k, answers, isComplete)
+    return problems.map((problem) => `${place.join('/')}: ${problem}`)
+  }
+}
+
+function commandOf({args}: ChopsRound): string {
+  return args.slice(0, args.indexOf(DIRECTORY)).join(' ')
+}
+
+const READ_ONLY = new Set(['collection list', 'db info', 'hnsw info', 'wal info'])
+
+function changes(round: ChopsRound): boolean {
+  return !READ_ONLY.has(commandOf(round))
+}
+
+/** Runs chops and kills it and its children after some time, unless it has ended by then. */
+async function killed(args: string[], milliseconds: number) {
+  const child = spawn(process.execPath, [RUN, ...args], {detached: true, stdio: 'ignore'})
+  const ended = once(child, 'close') as Promise<[null | number, NodeJS.Signals | null]>
+  const timer = setTimeout(() => {
+    // Nothing to kill where it has just ended.
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL')
+  }, milliseconds)
+  const [code, signal] = await ended
+  clearTimeout(timer)
+  return {code, signal, stderr: '', stdout: ''}
+}
