@@ -1,14 +1,24 @@
 export {
   type Catalog,
   type Collection,
+  DEFAULT_DATABASE,
+  DEFAULT_TENANT,
   findCollection,
   hnswParametersOf,
   readCatalog,
   type Segment,
+  TOPIC_PREFIX,
   vectorSegmentOf,
 } from './catalog.js'
-export {type HnswParameters, type Space} from './hnsw-parameters.js'
-export {type Metadata, type MetadataValue} from './metadata.js'
+export {
+  type HnswParameters,
+  type ParameterSources,
+  readHnswParameters,
+  rustDefaults,
+  type Space,
+} from './hnsw-parameters.js'
+export {hasColumn, type Metadata, type MetadataValue, readMetadata} from './metadata.js'
 export {type Places, readPlaces} from './places.js'
 export {type CollectionChoice, fullName, selectCollection} from './select-collection.js'
+export {decodeSeqId, encodeSeqId, keepsVectorSeqIdInTable, seqIdText} from './seq-id.js'
 export {writeHnswParameters} from './write-hnsw-parameters.js'

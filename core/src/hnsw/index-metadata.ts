@@ -1,5 +1,6 @@
 import {type ChopsError, damaged} from '../errors.js'
 import type {ScanOptions} from './files.js'
+import {IdTable} from './id-table.js'
 import {LabelSet} from './label-set.js'
 import {OPAQUE, type PickleEntry, type PickleScalar, type PickleText} from './pickle-machine.js'
 import {readPickle} from './pickle.js'
@@ -55,8 +56,7 @@ export interface IndexMetadataContent extends Counters {
   idToSeqId: Map<string, number>
 }
 
-/** The whole file. */
-export interface IndexMetadata extends Found, IndexMetadataContent {
+interface Comparison {
   /** How label_to_id compares with id_to_label. */
   labelToId: {
     entries: number
@@ -65,6 +65,14 @@ export interface IndexMetadata extends Found, IndexMetadataContent {
   }
   /** Entries of id_to_label for an id that had one before. */
   repeatedIds: number
+}
+
+/** The whole file. */
+export interface IndexMetadata extends Comparison, Found, IndexMetadataContent {}
+
+/** The whole file with fingerprints in the place of ids, and without their seq ids: for an index of any size. */
+export interface IndexMetadataDigest extends Comparison, Counters, Found {
+  idToLabel: IdTable
 }
 
 /** One broken rule of the file; `file` and `what` together read as a sentence. */
@@ -78,11 +86,17 @@ export interface IndexMetadataProblem {
   what: string
 }
 
+/** What to do with the ids: only check them, keep fingerprints of them (about 50 bytes an id), or keep them. */
+export type IdMode = 'fingerprints' | boolean
+
+/** What `onId` gets: each entry of id_to_label, for a caller that looks for some ids. */
+export type OnId = (id: string, label: number) => void
+
 /**
  * Reads `index_metadata.pickle` (chroma-core/chroma `chromadb/segment/impl/vector/local_persistent_hnsw.py`, class
  * PersistentData, and `rust/segment/src/local_hnsw.rs`, struct IdMap). Nothing in it is executed.
  *
- * With `ids: false` the ids are only checked, and the memory taken is about 16 bytes per id.
+ * With `ids: false` the ids are only checked, and the memory taken is about 16 bytes per id. `onId` gets each of them.
  * Fields that Chroma does not know are passed over, as it does.
  *
  * @throws ChopsError `damaged` when it cannot be read, is truncated, holds anything but what Chroma writes, or lacks a
@@ -98,10 +112,14 @@ export async function readIndexMetadata(
 ): Promise<IndexMetadata>
 export async function readIndexMetadata(
   file: string,
-  {ids, ...options}: ScanOptions & {ids: boolean},
-): Promise<IndexMetadata | IndexMetadataSummary> {
+  options: ScanOptions & {ids: 'fingerprints'; onId?: OnId},
+): Promise<IndexMetadataDigest>
+export async function readIndexMetadata(
+  file: string,
+  {ids, onId, ...options}: ScanOptions & {ids: IdMode; onId?: OnId},
+): Promise<IndexMetadata | IndexMetadataDigest | IndexMetadataSummary> {
   const values = new Values(file)
-  const maps = ids ? collectIds(values) : collectLabels(values)
+  const maps = collectorFor(ids, values, onId)
   const numbers = new Map<string, null | number>()
   const seen = new Set<string>()
   const once = (name: string) => {
@@ -125,7 +143,7 @@ export async function readIndexMetadata(
         numbers.set(name, value === null ? null : values.number(name, value))
       },
     },
-    {...options, className: PERSISTENT_DATA, keepTexts: ids, names: [...COUNTERS, ...MAPS]},
+    {...options, className: PERSISTENT_DATA, keepTexts: ids !== false, names: [...COUNTERS, ...MAPS]},
   )
 
   for (const name of MAPS) if (!seen.has(name)) throw values.failure(`lacks ${name}`)
@@ -142,7 +160,7 @@ export async function readIndexMetadata(
 }
 
 /** What is wrong with a file that could be read: its parts against each other, and what only some engines read. */
-export function indexMetadataProblems(metadata: IndexMetadata): IndexMetadataProblem[] {
+export function indexMetadataProblems(metadata: IndexMetadata | IndexMetadataDigest): IndexMetadataProblem[] {
   const {idToLabel, labelToId, repeatedIds, totalElementsAdded, trailingBytes} = metadata
   const problems: IndexMetadataProblem[] = []
   const check = (id: IndexMetadataProblem['id'], holds: boolean, what: string) => {
@@ -211,18 +229,38 @@ function collectLabels(values: Values): Collector<Pick<IndexMetadataSummary, 'la
   }
 }
 
-type Ids = Pick<IndexMetadata, 'idToLabel' | 'idToSeqId' | 'labelToId' | 'repeatedIds'>
-
-function collectIds(values: Values): Collector<Ids> {
-  const idToLabel = new Map<string, number>()
+/** Which of the three ways to take the ids. */
+function collectorFor(
+  ids: IdMode,
+  values: Values,
+  onId: OnId | undefined,
+): Collector<
+  | (Comparison & {idToLabel: IdTable})
+  | (Comparison & Pick<IndexMetadata, 'idToLabel' | 'idToSeqId'>)
+  | Pick<IndexMetadataSummary, 'labelCount' | 'labels'>
+> {
+  if (ids === false) return collectLabels(values)
+  if (ids === 'fingerprints') return collectIds(values, new IdTable(), undefined, onId)
   const idToSeqId = new Map<string, number>()
+  const {entries, result} = collectIds(values, new Map<string, number>(), idToSeqId, onId)
+  return {entries, result: () => ({...result(), idToSeqId})}
+}
+
+function collectIds<M extends IdTable | Map<string, number>>(
+  values: Values,
+  idToLabel: M,
+  idToSeqId: Map<string, number> | undefined,
+  onId: OnId | undefined,
+): Collector<Comparison & {idToLabel: M}> {
   const labelToId = {entries: 0, matching: 0}
   const early = {ids: [] as string[], labels: [] as number[]}
   let idEntries = 0
-  const set = (map: Map<string, number>, id: PickleScalar, value: number) => {
-    if (map.size === MAX_IDS)
+  const set = (map: IdTable | Map<string, number>, key: PickleScalar, value: number): string => {
+    if (map.size === MAX_IDS && map instanceof Map)
       throw values.failure(`holds more than ${MAX_IDS} ids, the most that chops can work on`)
-    map.set(values.keptText('an id', id), value)
+    const id = values.keptText('an id', key)
+    map.set(id, value)
+    return id
   }
 
   const compare = (label: number, id: string) => {
@@ -232,12 +270,16 @@ function collectIds(values: Values): Collector<Ids> {
 
   return {
     entries: {
-      id_to_label(id, label) {
-        set(idToLabel, id, values.number('a label', label))
+      id_to_label(key, value) {
+        const label = values.number('a label', value)
+        const id = set(idToLabel, key, label)
+        onId?.(id, label)
         idEntries += 1
       },
-      id_to_seq_id(id, seqId) {
-        set(idToSeqId, id, values.number('a seq id', seqId))
+      id_to_seq_id(key, value) {
+        const seqId = values.number('a seq id', value)
+        if (idToSeqId) set(idToSeqId, key, seqId)
+        else values.text('an id', key)
       },
       label_to_id(key, value) {
         const label = values.number('a label', key)
@@ -250,7 +292,7 @@ function collectIds(values: Values): Collector<Ids> {
     },
     result() {
       for (const [index, id] of early.ids.entries()) compare(early.labels[index] ?? 0, id)
-      return {idToLabel, idToSeqId, labelToId, repeatedIds: idEntries - idToLabel.size}
+      return {idToLabel, labelToId, repeatedIds: idEntries - idToLabel.size}
     },
   }
 }

@@ -1,6 +1,16 @@
+export {checkIndexFiles} from './check.js'
 export {type GraphReport, measureGraph} from './graph-report.js'
 export {loadGraph} from './graph.js'
-export {type HnswHeader} from './header.js'
+export {type HnswHeader, inspectHeader} from './header.js'
+export {IdTable} from './id-table.js'
+export {
+  INDEX_METADATA_FILE,
+  type IndexMetadataDigest,
+  indexMetadataProblems,
+  readIndexMetadata,
+} from './index-metadata.js'
+export {LabelSet} from './label-set.js'
+export {type HnswProblem} from './problems.js'
 export {
   appliedSeqId,
   fragmentationOf,

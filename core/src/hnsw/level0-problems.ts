@@ -12,6 +12,9 @@ const NORM_TOLERANCE = 0.01
 /** Below this the square of a norm leaves the normal range of f32, and hnswlib's division no longer gives length 1. */
 const SMALLEST_NORM = 1e-15
 
+/** Gets the label of each element and whether it is marked as deleted. */
+export type OnElement = (label: number, isDeleted: boolean) => void
+
 /** Of one vector, in f64. */
 export function sumOfSquares(floats: Float32Array, at: number, dimension: number): number {
   // Several sums, because one alone waits for each addition to finish before the next.
@@ -57,10 +60,10 @@ function duplicateLabels(labels: Float64Array): HnswProblem[] {
 export async function level0Problems(
   folder: string,
   header: HnswHeader,
-  options: ScanOptions & {norms?: Float32Array | undefined} = {},
+  options: ScanOptions & {norms?: Float32Array | undefined; onElement?: OnElement | undefined} = {},
 ): Promise<HnswProblem[]> {
   const {curElementCount, dimension, sizeDataPerElement} = header
-  const {norms} = options
+  const {norms, onElement} = options
   const file = await openIndexFile(folder, FILE, curElementCount * sizeDataPerElement)
   await file.close()
 
@@ -73,6 +76,7 @@ export async function level0Problems(
       const id = chunk.firstId + row
       links.check(id, 0, chunk.words, chunk.linksAt(row))
       labels[id] = chunk.label(row)
+      onElement?.(labels[id], chunk.isDeleted(row))
       // The squares of finite f32 cannot overflow an f64, so their sum is finite exactly when all of them are.
       const squares = sumOfSquares(chunk.floats, chunk.vectorAt(row), dimension)
       if (!Number.isFinite(squares)) notFinite.hit(id, chunk.label(row))

@@ -42,7 +42,9 @@ export async function planCleaning(
   skip: readonly string[],
 ): Promise<TopicCleaning[]> {
   const topics = await readTopics(dir, catalog, vectorMaxSeqId)
-  const rows = await dir.db.all<{id: string}>('SELECT id FROM collections')
+  const rows = await dir.db.all<{id: string}>(
+    'SELECT CAST(id AS TEXT) AS id FROM collections WHERE id IS NOT NULL',
+  )
   const collectionIds = new Set(rows.map(({id}) => id.toLowerCase()))
   const end = await readLogEnd(dir)
   return topics.map((topic) => {

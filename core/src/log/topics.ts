@@ -54,6 +54,7 @@ export async function readTopics(
             COUNT(*) FILTER (WHERE q.seq_id > p.metadata) AS pendingInMetadata,
             COUNT(*) FILTER (WHERE q.seq_id > p.vector) AS pendingInVector
      FROM embeddings_queue q LEFT JOIN progress p ON p.topic = q.topic
+     WHERE typeof(q.topic) = 'text'
      GROUP BY q.topic ORDER BY firstSeqId`,
     [JSON.stringify(progress)],
   )

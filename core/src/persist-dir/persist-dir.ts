@@ -36,13 +36,7 @@ export async function openPersistDir(path: string, mode: 'read' | 'write' = 'rea
   const db = await openDatabase(databaseFile, {mode})
   try {
     const generation = await readGeneration(db, databaseFile)
-    const warnings =
-      db.source === 'recovered copy'
-        ? [
-            `${databaseFile} was left in the middle of a write; chops reads a private copy in which SQLite has undone it. ` +
-              'Opening the directory with Chroma once repairs the original.',
-          ]
-        : []
+    const warnings = db.source === 'recovered copy' ? [recoveredText(databaseFile)] : []
     return {close: () => db.close(), databaseFile, db, generation, path: directory, warnings}
   } catch (error) {
     await db.close()
@@ -50,7 +44,16 @@ export async function openPersistDir(path: string, mode: 'read' | 'write' = 'rea
   }
 }
 
-async function requireChromaDirectory(directory: string, databaseFile: string): Promise<void> {
+/** What to say of a database that is read from a private copy. */
+export function recoveredText(databaseFile: string): string {
+  return (
+    `${databaseFile} was left in the middle of a write; chops reads a private copy in which SQLite has undone it. ` +
+    'Opening the directory with Chroma once repairs the original.'
+  )
+}
+
+/** @throws ChopsError `not-found` when the folder does not exist or holds no `chroma.sqlite3` */
+export async function requireChromaDirectory(directory: string, databaseFile: string): Promise<void> {
   const folder = await stat(directory).catch(absent)
   if (!folder) {
     throw notFound(`The persist directory ${directory} does not exist.`, {
