@@ -1,0 +1,184 @@
+import {type CollectionChoice, selectCollection} from '@chops/core/catalog'
+import {type Generation, generationText} from '@chops/core/persist-dir'
+import {readLogEnd} from '@chops/core/log'
+
+import type {Finding} from './finding.js'
+import type {CheckedDirectory} from './open.js'
+
+import {readApplied} from './applied.js'
+import {checkCatalog} from './catalog.js'
+import {asPersistDir, type CheckContext, Findings, type OnStep} from './context.js'
+import {checkEnvironment} from './environment.js'
+import {type CollectionFacts, type Facts, inferGeneration, readFacts} from './facts.js'
+import {checkFolders} from './folders.js'
+import {checkIndex} from './index-files.js'
+import {isAtLeast, SEVERITIES, type Severity} from './invariants.js'
+import {checkLedger, type LedgerRow, takeLedger} from './ledger.js'
+import {checkLogEnd, checkOrder, checkPositions, checkPurging, checkRows, checkTopics} from './log.js'
+import {checkMetadata} from './metadata.js'
+import {type PendingLog, readPending} from './pending.js'
+import {checkSchema, checkSqlite} from './sqlite.js'
+
+export interface DatabaseCheck {
+  chromaVersion: string
+  /** Findings of each severity, those that are not shown included. */
+  counts: Record<Severity, number>
+  /** The worst first; of one severity in the order of the invariants. */
+  findings: Finding[]
+  /** Nothing worse than information was found. */
+  healthy: boolean
+  /** Where the vectors of each collection are; empty when the catalog cannot be read. */
+  ledger: LedgerRow[]
+  persistDirectory: string
+}
+
+export interface CheckOptions {
+  /** Look at the index and the vectors of this collection only. */
+  collection?: CollectionChoice | undefined
+  onStep?: OnStep
+  /** The least severity that is reported. */
+  severity?: Severity | undefined
+  signal?: AbortSignal
+  /** Keep all ids of lost vectors, and measure what searches can reach. */
+  verbose?: boolean | undefined
+}
+
+const NO_FACTS: Facts = {collections: [], positions: [], segments: []}
+
+/**
+ * Checks every invariant of a directory without changing a byte of it. Whatever is damaged is a finding, and keeps no
+ * other check from being made.
+ *
+ * Memory: some 60 bytes for each vector of the largest collection.
+ *
+ * @throws ChopsError `not-found` or `usage` for a collection that is not there, `in-use` when the database gets locked
+ */
+export async function checkDatabase(
+  dir: CheckedDirectory,
+  options: CheckOptions = {},
+): Promise<DatabaseCheck> {
+  const findings = new Findings()
+  const ledger: LedgerRow[] = []
+  await checkEnvironment(dir.path, dir.databaseFile, findings)
+  if (dir.db) ledger.push(...(await checkAll(dir, findings, options)))
+  else if (dir.failure) findings.add('S1', `${dir.failure.message} ${dir.failure.next ?? ''}`.trim())
+  return report(dir, findings, ledger, options.severity)
+}
+
+async function checkAll(
+  dir: CheckedDirectory,
+  findings: Findings,
+  options: CheckOptions,
+): Promise<LedgerRow[]> {
+  const {databaseFile, db, failure, isRecovered, path} = dir
+  if (!db) return []
+  if (failure) findings.add('S3', `${failure.message} ${failure.next ?? ''}`.trim())
+  const generation =
+    dir.generation ?? (await findings.guard('S4', 'The schema', () => inferGeneration(db))) ?? UNKNOWN
+  const facts = await findings.guard('S1', 'The catalog (collections and segments)', () => readFacts(db))
+  const context: CheckContext = {
+    databaseFile,
+    db,
+    facts: facts ?? NO_FACTS,
+    findings,
+    generation,
+    onStep: options.onStep ?? (() => {}),
+    path,
+    selected: selectedOf(facts ?? NO_FACTS, options.collection),
+    signal: options.signal,
+    verbose: options.verbose ?? false,
+  }
+  await checkSqlite(context, isRecovered)
+  await checkSchema(context)
+  context.onStep('catalog', 0, 1)
+  await findings.guard('S1', 'The catalog', () => checkCatalog(context))
+  await checkMetadata(context)
+  const ledger = await checkVectors(context)
+  // Without the segments every folder would look as if nobody owned it.
+  if (facts) await findings.guard('H2', 'The folders', () => checkFolders(context, ledger))
+  return ledger
+}
+
+/** W, H and X: the log, the indexes, and both against the records. */
+async function checkVectors(context: CheckContext): Promise<LedgerRow[]> {
+  const {findings, onStep, selected} = context
+  const guard = <T>(what: string, work: () => Promise<T>): Promise<T | undefined> =>
+    findings.guard('S1', what, work)
+  checkPositions(context)
+  const applied = await readApplied(context)
+  const logEnd = await guard('The log', () => readLogEnd(asPersistDir(context)))
+  if (logEnd !== undefined) checkLogEnd(context, logEnd, applied)
+  onStep('log', 0, 1)
+  const pending = await guard('The log', () => readPending(context, applied, logEnd ?? 0))
+  if (pending) checkRows(context, pending)
+  await guard('The topics of the log', () => checkTopics(context, applied))
+  await guard('The order of records and vectors', () => checkOrder(context, applied))
+  await findings.guard('W9', 'The configuration of the log', () => checkPurging(context))
+  const ledger: LedgerRow[] = []
+  for (const [position, collection] of selected.entries()) {
+    onStep('index', position, selected.length)
+    const onShare = (share: number): void => onStep('index', position + share, selected.length)
+    const row = await checkCollection(context, collection, pending, onShare)
+    if (row) ledger.push(row)
+  }
+
+  return ledger
+}
+
+async function checkCollection(
+  context: CheckContext,
+  collection: CollectionFacts,
+  pending: PendingLog | undefined,
+  onShare: (share: number) => void,
+): Promise<LedgerRow | undefined> {
+  const {findings} = context
+  const index = await findings.guard(
+    'H3',
+    'The index',
+    () => checkIndex(context, collection, onShare),
+    collection,
+  )
+  if (!pending) return undefined
+  const waiting = pending.byTopic.get(collection.topic)
+  const row = await findings.guard(
+    'X1',
+    'The vectors',
+    () => takeLedger(context, collection, index, waiting),
+    collection,
+  )
+  if (row) checkLedger(context, collection, row)
+  return row
+}
+
+/** What nothing is known of is taken for the newest: nothing is missed there. */
+const UNKNOWN: Generation = {
+  engine: 'rust',
+  releases: 'unknown',
+  schema: {embeddingsQueue: 2, metadb: 6, sysdb: 10},
+}
+
+function selectedOf(facts: Facts, choice: CollectionChoice | undefined): CollectionFacts[] {
+  if (!choice) return facts.collections
+  const {id} = selectCollection(facts, choice)
+  return facts.collections.filter((collection) => collection.id === id)
+}
+
+function report(
+  {generation, path}: CheckedDirectory,
+  {all}: Findings,
+  ledger: LedgerRow[],
+  least: Severity = 'I',
+): DatabaseCheck {
+  const counts = {C: 0, E: 0, I: 0, W: 0}
+  for (const {severity} of all) counts[severity] += 1
+  const shown = all.filter(({severity}) => isAtLeast(severity, least))
+  const rank = ({severity}: Finding): number => SEVERITIES.indexOf(severity)
+  return {
+    chromaVersion: generation ? generationText(generation) : 'unknown',
+    counts,
+    findings: shown.sort((a, b) => rank(a) - rank(b)),
+    healthy: counts.C + counts.E + counts.W === 0,
+    ledger,
+    persistDirectory: path,
+  }
+}

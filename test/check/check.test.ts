@@ -1,0 +1,45 @@
+import {expect} from 'chai'
+
+import {type FixtureName, FIXTURES, unpackFixture} from '../support/fixtures.js'
+import {fingerprint} from '../support/untouched.js'
+import {BREAKS} from './breaks.js'
+import {alarmsOf, check, copyOfFixture, notesOf, usualNotesOf} from './support.js'
+
+describe('db check of directories as their engines left them', () => {
+  for (const name of FIXTURES) {
+    it(`finds nothing but information in ${name}, and every vector`, async () => {
+      const {expected, persistDir} = unpackFixture(name)
+      const before = fingerprint(persistDir)
+      const found = await check(persistDir, {verbose: true})
+      expect(found.findings.filter(({severity}) => severity !== 'I')).to.deep.equal([])
+      expect(found.healthy).to.equal(true)
+      const records = new Map(expected.collections.map(({count, id}) => [id, count]))
+      for (const row of found.ledger) {
+        expect(row.records, row.name).to.equal(records.get(row.id))
+        expect((row.indexed ?? 0) + (row.inLogOnly ?? 0), row.name).to.equal(row.records)
+        expect([row.lost, row.withoutRecord], row.name).to.deep.equal([0, 0])
+      }
+
+      expect(found.ledger).to.have.length(expected.collections.length)
+      expect(fingerprint(persistDir)).to.deep.equal(before)
+    })
+  }
+})
+
+describe('db check of a directory in which', () => {
+  for (const {apply, finds, fixture = 'chroma-1.5.9' as FixtureName, informs = [], name} of BREAKS) {
+    const ids = finds.length > 0 ? finds.join(' and ') : `${informs.join(' and ')} as information`
+    it(`${name} finds ${ids}, and changes nothing`, async () => {
+      const usual = await usualNotesOf(fixture)
+      const persistDir = copyOfFixture(fixture)
+      await apply(persistDir)
+      const before = fingerprint(persistDir)
+      const found = await check(persistDir)
+      expect(alarmsOf(found)).to.deep.equal([...finds].sort())
+      const notes = notesOf(found)
+      expect(notes).to.include.members(informs)
+      expect(notes.filter((id) => ![...informs, ...usual].includes(id))).to.deep.equal([])
+      expect(fingerprint(persistDir)).to.deep.equal(before)
+    })
+  }
+})
