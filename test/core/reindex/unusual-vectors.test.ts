@@ -152,4 +152,21 @@ describe('a graph whose recall is low', () => {
     expect(problems).to.deep.equal([])
     expect(collections.get(located.id)?.indexed.size).to.equal(3020)
   })
+
+  it('since half the precision cannot tell its vectors apart, is built once more with all of it', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const located = await locate(persistDir, 'odd-name_1')
+    const offset = Array.from({length: 1000}, (_, i) => ({
+      id: `far-${i}`,
+      operation: 0,
+      vector: Float32Array.from({length: 8}, (_unused, j) => 1000 + Math.sin(i * (j + 3))),
+    }))
+    await appendLog(persistDir, located.topic, offset)
+    const changes = {space: 'l2'} as const
+    const rebuilt = await withWriteAccess(persistDir, {}, (dir) =>
+      rebuildIndex(dir, located, {backup: false, changes}),
+    )
+    expect(rebuilt?.result.engine).to.equal('usearch')
+    expect(rebuilt?.result.verified.recall).to.be.above(0.95)
+  })
 })

@@ -9,7 +9,7 @@ import {type HnswHeader} from '../header.js'
 import {NO_ENTERPOINT} from '../header-layout.js'
 import {connectUnreachable} from './connect.js'
 import type {IndexElements} from './elements.js'
-import type {EngineName} from './engine-protocol.js'
+import type {EngineName, Precision} from './engine-protocol.js'
 import {Engine} from './engine.js'
 import {headerOf, syncFolder, writeHeaderAndNorms} from './index-files.js'
 import {type RowVisitor, splitSingleFile} from './single-file.js'
@@ -34,6 +34,11 @@ export interface BuildOptions extends ScanOptions {
   M: number
   /** Room that the header announces; the number of elements without it. */
   maxElements?: number
+  /**
+   * In what usearch compares vectors. bf16 takes about 0.6 of the time, and finds as much wherever neighbours differ by
+   * more than its eight bits; the index holds the vectors to the byte in any case.
+   */
+  precision?: Precision
   /** Folder for the index, which must not have one yet; it is made when it does not exist. */
   outDir: string
   space: Space
@@ -72,7 +77,16 @@ async function writeEmpty(outDir: string, header: HnswHeader): Promise<void> {
 }
 
 async function addAll(
-  {elements, engine: wanted, M, onProgress, signal, space, threads = availableParallelism()}: BuildOptions,
+  {
+    elements,
+    engine: wanted,
+    M,
+    onProgress,
+    precision,
+    signal,
+    space,
+    threads = availableParallelism(),
+  }: BuildOptions,
   efConstruction: number,
   saved: string,
 ): Promise<EngineName> {
@@ -83,6 +97,7 @@ async function addAll(
       efConstruction,
       M,
       maxElements: labels.length,
+      precision,
       space,
       threads: labels.length < ROWS_FOR_THREADS ? 1 : threads,
     },

@@ -3,6 +3,9 @@ import type {Space} from '../../catalog/hnsw-parameters.js'
 /** The native libraries that build HNSW graphs. */
 export type EngineName = 'hnswlib-node' | 'usearch'
 
+/** In what a library compares vectors while it builds; what it stores is not used, see `convertUsearchFile`. */
+export type Precision = 'bf16' | 'f32'
+
 export interface EngineOptions {
   dimension: number
   efConstruction: number
@@ -11,6 +14,8 @@ export interface EngineOptions {
   load?: string | undefined
   M: number
   maxElements: number
+  /** Of usearch alone; f32 without it. */
+  precision?: Precision | undefined
   space: Space
   threads: number
 }

@@ -19,7 +19,7 @@ const require = createRequire(import.meta.url)
 function loadUsearch(): NativeLibrary {
   const {Index, MetricKind, ScalarKind} = require('usearch') as typeof import('usearch')
   return {
-    open({dimension, efConstruction, M, space, threads}) {
+    open({dimension, efConstruction, M, precision, space, threads}) {
       const index = new Index({
         connectivity: M,
         dimensions: dimension,
@@ -28,7 +28,7 @@ function loadUsearch(): NativeLibrary {
         // The vectors of a cosine index are normalised, so that the product alone orders them.
         metric: space === 'l2' ? MetricKind.L2sq : MetricKind.IP,
         multi: false,
-        quantization: ScalarKind.F32,
+        quantization: precision === 'bf16' ? ScalarKind.BF16 : ScalarKind.F32,
       })
       return {
         add(keys, vectors) {

@@ -64,7 +64,7 @@ async function readHead(
   ) as [number, number, number, number, number]
   const isExpected =
     rows === size &&
-    rowBytes === 4 * elements.dimension &&
+    (rowBytes === 4 * elements.dimension || rowBytes === 2 * elements.dimension) &&
     magic === MAGIC &&
     nodes === size &&
     connectivity === M &&
@@ -82,7 +82,7 @@ async function readHead(
  * The keys have to be positions in `elements`, whose vectors are taken to the byte. `header` is complete but for the
  * entry point.
  *
- * The file: u32 rows, u32 row bytes, the vectors; a head of 64 bytes that begins with `usearch`; u64 size,
+ * The file: u32 rows, u32 row bytes, the vectors (f32, or bf16 with half the bytes); a head of 64 bytes that begins with `usearch`; u64 size,
  * connectivity, connectivity_base, max_level, entry slot; i16 levels; nodes of u64 key, i16 level and for each level
  * u32 count and as many u32 slots as the level has room for. Source: unum-cloud/USearch include/usearch/index.hpp and
  * index_dense.hpp (`save_to_stream`).
