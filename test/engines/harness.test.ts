@@ -3,7 +3,7 @@ import {execFileSync} from 'node:child_process'
 import {fileURLToPath} from 'node:url'
 import {unpackFixture} from '../support/fixtures.js'
 import type {Engine} from './support/engines.js'
-import {ENGINE_VERSIONS, engineOrSkip, installEngine} from './support/engines.js'
+import {ENGINE_VERSIONS, engineOrSkip} from './support/engines.js'
 import type {Snapshot} from './support/judge.js'
 import {copyOf, judgeBy, snapshotBy, upgradeBy, writeDirectory} from './support/judge.js'
 
@@ -25,11 +25,6 @@ const WRONG_CHANGES = [
 ] as const
 
 describe('the judging engines', () => {
-  before('find or install them', async function () {
-    this.timeout(0)
-    await Promise.all(ENGINE_VERSIONS.map((version) => installEngine(version)))
-  })
-
   for (const version of ENGINE_VERSIONS) {
     describe(`Chroma ${version}`, () => {
       let engine: Engine

@@ -50,6 +50,8 @@ def parse_arguments():
 
     upgrade = command(commands, "upgrade", run_upgrade, "open with this engine and touch every collection")
     upgrade.add_argument("--write", action="store_true", help="add and change a few records in each as well")
+
+    command(commands, "hold", run_hold, "search every collection, and keep them open until stdin ends")
     return parser.parse_args()
 
 
@@ -87,6 +89,19 @@ def run_upgrade(arguments):
     from upgrade import upgrade
 
     return upgrade(arguments.dir, arguments.write)
+
+
+def run_hold(arguments):
+    import engine
+
+    listed = engine.list_collections(arguments.dir)
+    for _, _, collection in listed:
+        vectors = [record["embedding"] for record in engine.read_records(collection).values()][:1]
+        if vectors:
+            engine.query(collection, vectors, 1)
+    print("step: holding", file=sys.stderr, flush=True)
+    sys.stdin.read()
+    return {}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-import {execFile} from 'node:child_process'
+import {execFile, spawn} from 'node:child_process'
+import {once} from 'node:events'
 import {cpSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
@@ -111,6 +112,35 @@ export async function upgradeBy(
     collections: {count: number; database: string; name: string; tenant: string}[]
   }>(engine, args)
   return collections
+}
+
+/** Lets the engine have every collection of a directory open, used and idle, for as long as `work` takes. */
+export async function whileHeldBy<T>(
+  engine: Engine,
+  dir: string,
+  work: (pid: number) => Promise<T>,
+): Promise<T> {
+  const holder = spawn(engine.python, [JUDGE, 'hold', dir], {
+    cwd: tmpdir(),
+    env: {...process.env, ...ENVIRONMENT},
+    timeout: SECONDS * 1000,
+  })
+  const closed = once(holder, 'close')
+  let said = ''
+  const isHolding = new Promise<void>((resolve, reject) => {
+    holder.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString('utf8')
+      if (said.includes('step: holding')) resolve()
+    })
+    holder.once('close', () => reject(new EngineFailure(`Chroma ${engine.version} ended: ${said}`)))
+  })
+  try {
+    await isHolding
+    return await work(holder.pid ?? 0)
+  } finally {
+    holder.stdin.end()
+    await closed
+  }
 }
 
 /** Copies a persist directory into a new temporary folder. */
