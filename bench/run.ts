@@ -1,4 +1,5 @@
 import {spawn} from 'node:child_process'
+import {readFileSync} from 'node:fs'
 import {performance} from 'node:perf_hooks'
 import {Readable} from 'node:stream'
 import {text} from 'node:stream/consumers'
@@ -13,13 +14,14 @@ export interface Command {
 
 /** One run of a command, from spawn to exit. */
 export interface Run {
-  /** Bytes; only of a Node program that was asked for it. */
+  /** Bytes; only of a Node program that was asked for it, or with its children. */
   peakMemory?: number
   seconds: number
 }
 
 export interface InterleaveOptions {
-  memory?: boolean
+  /** The peak of the process, or, where there is a /proc, of it and its children together, looked at every 10 ms. */
+  memory?: boolean | 'with children'
   /** Comes before each run and is not timed. */
   prepare?: () => Promise<void>
   rounds: number
@@ -43,14 +45,24 @@ const WITH_PEAK = ['--import', `data:text/javascript,${encodeURIComponent(REPORT
  *
  * @throws Error with what it wrote to stderr when it does not exit with 0: a failure must not count as a fast run
  */
-export async function run({args, file, isNode}: Command, memory = false): Promise<Run> {
-  const asksPeak = memory && isNode === true
+export async function run(
+  {args, file, isNode}: Command,
+  memory: InterleaveOptions['memory'] = false,
+): Promise<Run> {
+  const asksPeak = memory === true && isNode === true
   const start = performance.now()
   const child = spawn(file, asksPeak ? [...WITH_PEAK, ...args] : args, {
     // The Python tool would otherwise wait for its telemetry server.
     env: {...process.env, ANONYMIZED_TELEMETRY: 'False'},
     stdio: ['ignore', 'ignore', 'pipe', asksPeak ? 'pipe' : 'ignore'],
   })
+  let familyPeak = 0
+  const watch = setInterval(
+    () => {
+      if (memory === 'with children') familyPeak = Math.max(familyPeak, memoryOfFamily(child.pid ?? 0))
+    },
+    memory === 'with children' ? 10 : 1e9,
+  )
   const exit = new Promise<{code: null | number; seconds: number}>((resolve, reject) => {
     child.once('error', reject)
     child.once('exit', (code) => resolve({code, seconds: (performance.now() - start) / 1000}))
@@ -59,8 +71,9 @@ export async function run({args, file, isNode}: Command, memory = false): Promis
     exit,
     textOf(child.stdio[2]),
     textOf(child.stdio[3]),
-  ])
+  ]).finally(() => clearInterval(watch))
   if (code !== 0) throw new Error(`${[file, ...args].join(' ')} failed (${code}): ${stderr}`)
+  if (familyPeak > 0) return {peakMemory: familyPeak, seconds}
   return asksPeak ? {peakMemory: Number(peak), seconds} : {seconds}
 }
 
@@ -84,6 +97,22 @@ export async function interleave(
   }
 
   return runs
+}
+
+/** Bytes in the resident sets of a process and its children; 0 where that cannot be read. */
+function memoryOfFamily(pid: number): number {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+      .trim()
+      .split(' ')
+      .filter(Boolean)
+    return [String(pid), ...children].reduce((sum, id) => {
+      const found = /^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${id}/status`, 'latin1'))
+      return sum + 1024 * Number(found?.[1] ?? 0)
+    }, 0)
+  } catch {
+    return 0
+  }
 }
 
 async function textOf(stream: unknown): Promise<string> {
