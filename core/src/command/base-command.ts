@@ -158,16 +158,24 @@ export abstract class ChopsCommand extends Command {
   }
 
   /** Runs a service under a progress line on stderr, shown in a terminal when it takes longer than a moment. */
-  protected withProgress<T>(title: string, work: (progress: Progress) => Promise<T>): Promise<T> {
-    return withProgress(title, work, {quiet: this.jsonEnabled(), signal: this.signal})
+  protected withProgress<T>(
+    title: string,
+    work: (progress: Progress) => Promise<T>,
+    {unit}: {unit?: string} = {},
+  ): Promise<T> {
+    return withProgress(title, work, {quiet: this.jsonEnabled(), signal: this.signal, unit})
   }
 
-  /** Runs work of several steps under a listr2 list on stderr; nothing is shown with `--json`. */
+  /**
+   * Runs work of several steps under a listr2 list on stderr; nothing is shown with `--json`. `units` says what a step
+   * counts, where its rate is worth showing.
+   */
   protected runSteps<Step extends string, T>(
     steps: Record<Step, string>,
     work: (report: ReportStep<Step>) => Promise<T>,
+    {units}: {units?: Partial<Record<Step, string>>} = {},
   ): Promise<T> {
-    return runSteps(steps, work, {quiet: this.jsonEnabled()})
+    return runSteps(steps, work, {quiet: this.jsonEnabled(), units})
   }
 
   protected override async init(): Promise<void> {
@@ -226,6 +234,7 @@ export abstract class ChopsCommand extends Command {
   private report({file, ...failure}: Failure): void {
     failure.message = this.hide(failure.message)
     if (failure.next !== undefined) failure.next = this.hide(failure.next)
+    if (failure.stack !== undefined) failure.stack = this.hide(failure.stack)
     if (this.jsonEnabled()) {
       this.logJson({
         error: {...failure, ...(file !== undefined && {file: this.hide(file)})},

@@ -1,3 +1,5 @@
+import {Pace} from './pace.js'
+
 /** Reports how much of the work is done, in the work's own unit. */
 export type Progress = (done: number, total: number) => void
 
@@ -5,14 +7,15 @@ export type Progress = (done: number, total: number) => void
 const PATIENCE_MS = 400
 
 /**
- * Runs reading work under one listr2 line on stderr with the share that is done.
+ * Runs reading work under one listr2 line on stderr with the share that is done, the time left and, where the work names
+ * the unit it counts, its rate.
  *
  * Nothing is shown off a terminal (a log wants results, not a spinner), with `quiet`, or when the work is quick.
  */
 export async function withProgress<T>(
   title: string,
   work: (progress: Progress) => Promise<T>,
-  {quiet, signal}: {quiet: boolean; signal: AbortSignal},
+  {quiet, signal, unit}: {quiet: boolean; signal: AbortSignal; unit?: string | undefined},
 ): Promise<T> {
   let show: Progress = () => {}
   const running = work((done, total) => show(done, total))
@@ -31,8 +34,9 @@ export async function withProgress<T>(
   await createTasks([
     {
       async task(_, line) {
+        const pace = new Pace(unit)
         show = (done, total) => {
-          line.title = `${title} ${Math.floor((100 * done) / Math.max(total, 1))} %`
+          line.title = `${title} ${pace.text(done, total)}`
         }
 
         await running

@@ -1,3 +1,5 @@
+import {Pace} from './pace.js'
+
 /** Says which step the work is at and how much of it is done, in the step's own unit. */
 export type ReportStep<Step extends string> = (step: Step, done: number, total: number) => void
 
@@ -8,15 +10,16 @@ interface Waiting {
 
 /**
  * Runs work that reports its steps: in a terminal as a listr2 list on stderr, one line a step with the share that is
- * done; elsewhere as a plain line when a step begins. A step ends when a later one begins; steps the work passes over
+ * done and the time left; elsewhere as a plain line when a step begins. A step ends when a later one begins; steps the work passes over
  * are done at once.
  *
  * @param steps titles in their order
+ * @param options with `units`: what a step counts, in plural, for those whose rate is worth saying
  */
 export async function runSteps<Step extends string, T>(
   steps: Record<Step, string>,
   work: (report: ReportStep<Step>) => Promise<T>,
-  {quiet}: {quiet: boolean},
+  {quiet, units = {}}: {quiet: boolean; units?: Partial<Record<Step, string>> | undefined},
 ): Promise<T> {
   if (quiet) return work(() => {})
   if (!process.stderr.isTTY) return work(announce(steps))
@@ -24,6 +27,7 @@ export async function runSteps<Step extends string, T>(
   const order = Object.keys(steps) as Step[]
   const waiting = new Map<Step, Waiting>()
   const lines = new Map<Step, {title?: string}>()
+  const paces = new Map<Step, Pace>()
   let current = 0
   const finishUntil = (position: number): void => {
     while (current < position) {
@@ -36,8 +40,10 @@ export async function runSteps<Step extends string, T>(
   const running = work((step, done, total) => {
     finishUntil(order.indexOf(step))
     const line = lines.get(step)
-    if (line && process.stderr.isTTY)
-      line.title = `${steps[step]} ${Math.floor((100 * done) / Math.max(total, 1))} %`
+    const pace = paces.get(step) ?? new Pace(units[step])
+    paces.set(step, pace)
+    const text = pace.text(done, total)
+    if (line && process.stderr.isTTY) line.title = `${steps[step]} ${text}`
   })
   const settled = running.then(
     () => finishUntil(order.length),
