@@ -1,0 +1,194 @@
+import {expect} from 'chai'
+import {appendFileSync, readdirSync} from 'node:fs'
+import {join} from 'node:path'
+import {setTimeout as sleep} from 'node:timers/promises'
+
+import type {CollectionPullOutput} from '../../plugins/ops-snapshot/src/commands/collection/pull.js'
+
+import {openPersistDir} from '../../core/src/persist-dir/persist-dir.js'
+import {type ChromaRecord, RecordReader} from '../../core/src/records/index.js'
+import {startChops} from '../support/background.js'
+import {chops, chopsJson} from '../support/cli.js'
+import {FakeChroma, noFault} from '../support/fake-chroma.js'
+import {type FixtureName, unpackFixture} from '../support/fixtures.js'
+import {expectToMatchSchema} from '../support/schemas.js'
+import {deviation, locate, readStoredIndex} from '../support/segments.js'
+import {fingerprint} from '../support/untouched.js'
+
+interface ErrorOutput {
+  error: {code: string; exitCode: number; message: string; next: string}
+}
+
+async function recordsOf(persistDir: string, name: string): Promise<Map<string, ChromaRecord>> {
+  const collection = await locate(persistDir, name)
+  const dir = await openPersistDir(persistDir)
+  const reader = await RecordReader.open(dir, collection)
+  try {
+    const records: ChromaRecord[] = []
+    for await (const page of reader.pages()) records.push(...page)
+    return new Map(records.map((record) => [record.id, record]))
+  } finally {
+    await reader.close()
+    await dir.close()
+  }
+}
+
+async function expectSameRecords(
+  persistDir: string,
+  name: string,
+  source: Map<string, ChromaRecord>,
+): Promise<void> {
+  const copies = await recordsOf(persistDir, name)
+  expect([...copies.keys()]).to.deep.equal([...source.keys()])
+  for (const [id, {embedding, ...original}] of source) {
+    const {embedding: copied, ...copy} = copies.get(id) as ChromaRecord
+    expect(copy).to.deep.equal(original)
+    expect(deviation(copied, embedding as Float32Array), id).to.be.at.most(1e-6)
+  }
+}
+
+const stagingFiles = (persistDir: string): string[] =>
+  readdirSync(persistDir).filter((name) => name.startsWith('.chops-pull-'))
+
+describe('chops collection pull', () => {
+  let server: FakeChroma
+
+  before(async () => {
+    server = await new FakeChroma().start()
+    const {persistDir} = unpackFixture('chroma-0.6.3')
+    for (const name of ['churned', 'empty', 'inner_product'])
+      await chops(['collection', 'push', persistDir, '-c', name, '--url', server.url, '--yes'])
+  })
+
+  beforeEach(() => {
+    server.fault = noFault
+  })
+
+  after(() => server.stop())
+
+  const args = (persistDir: string, name: string, ...more: string[]): string[] => [
+    'collection',
+    'pull',
+    persistDir,
+    '-c',
+    name,
+    '--as',
+    'copy',
+    '--url',
+    server.url,
+    '--yes',
+    ...more,
+  ]
+
+  const failing = async (...command: string[]): Promise<ErrorOutput['error']> => {
+    const {json} = await chopsJson<ErrorOutput>(command)
+    expectToMatchSchema('error', json)
+    return json.error
+  }
+
+  for (const name of [
+    'chroma-0.4.24',
+    'chroma-0.5.5',
+    'chroma-0.6.3',
+    'chroma-1.0.16',
+    'chroma-1.5.9',
+  ] as FixtureName[]) {
+    it(`makes a whole collection in a directory of ${name}`, async () => {
+      const {persistDir} = unpackFixture(name)
+      const source = await recordsOf(unpackFixture('chroma-0.6.3').persistDir, 'churned')
+      const {code, json} = await chopsJson<CollectionPullOutput>(args(persistDir, 'churned'))
+      expect(code).to.equal(0)
+      expectToMatchSchema('collection-pull', json)
+      expect(json.pulled).to.deep.include({fetched: 200, kept: 0, verified: 200})
+      await expectSameRecords(persistDir, 'copy', source)
+      const {folder, metadata} = await locate(persistDir, 'copy')
+      expect(metadata).to.deep.include({'hnsw:M': 8, 'hnsw:space': 'cosine', owner: 'fixtures'})
+      const index = await readStoredIndex(folder, 'cosine')
+      expect(index.header).to.deep.include({M: 8, efConstruction: 80})
+      expect([...index.vectors.keys()]).to.have.members([...source.keys()])
+      expect(stagingFiles(persistDir)).to.deep.equal([])
+    })
+  }
+
+  it('makes an empty collection of an empty one, in a database that it makes', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const {code, stdout} = await chops(
+      args(persistDir, 'empty', '--to-tenant', 'new', '--to-database', 'place'),
+    )
+    expect(code).to.equal(0)
+    expect(stdout).to.contain('Pulled 0 records, into new/place/copy')
+    expect(await locate(persistDir, 'copy', 'new')).to.deep.include({database: 'place', dimension: null})
+  })
+
+  it('changes nothing with --dry-run, nor for a name that is taken or unknown', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const before = fingerprint(persistDir)
+    const {json} = await chopsJson<CollectionPullOutput>(args(persistDir, 'churned', '--dry-run'))
+    expectToMatchSchema('collection-pull', json)
+    expect(json).to.deep.include({outcome: 'dry-run', pulled: null})
+    const taken = await failing(...args(persistDir, 'churned', '--as', 'defaults'))
+    expect(taken).to.include({code: 'usage', exitCode: 2})
+    const unknown = await failing(...args(persistDir, 'nobody'))
+    expect(unknown).to.include({code: 'not-found', exitCode: 5})
+    expect(fingerprint(persistDir)).to.deep.equal(before)
+  })
+
+  it('leaves the database as it was when the server fails, and goes on with --resume', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const before = fingerprint(persistDir)
+    let gets = 0
+    server.fault = (path) => {
+      if (path.endsWith('/get') && gets++ > 2) return {status: 503}
+    }
+
+    const slow = ['--retry-for', '0', '--parallel', '1', '--batch-size', '50']
+    const error = await failing(...args(persistDir, 'churned', ...slow))
+    expect(error).to.include({code: 'in-use', exitCode: 3})
+    const files = stagingFiles(persistDir)
+    expect(files).to.have.lengthOf(1)
+    expect(fingerprint(persistDir).filter((line) => !line.startsWith('.chops-pull-'))).to.deep.equal(before)
+
+    server.fault = noFault
+    const {json} = await chopsJson<CollectionPullOutput>(args(persistDir, 'churned', '--resume'))
+    expect(json.pulled).to.deep.include({fetched: 100, kept: 100})
+    await expectSameRecords(
+      persistDir,
+      'copy',
+      await recordsOf(unpackFixture('chroma-0.6.3').persistDir, 'churned'),
+    )
+    expect(stagingFiles(persistDir)).to.deep.equal([])
+  })
+
+  it('goes on after a kill in the middle of a line', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    let gets = 0
+    server.fault = (path) => (path.endsWith('/get') && gets++ > 2 ? {status: 503} : undefined)
+    const {child, ended} = startChops(args(persistDir, 'churned', '--parallel', '1', '--batch-size', '50'))
+    while (gets < 5) await sleep(20)
+    child.kill('SIGKILL')
+    await ended
+    const [file = ''] = stagingFiles(persistDir)
+    appendFileSync(join(persistDir, file), '{"document":"half a li')
+    server.fault = noFault
+    const {json} = await chopsJson<CollectionPullOutput>(args(persistDir, 'churned', '--resume'))
+    expect(json.pulled).to.deep.include({fetched: 100, kept: 100})
+    await expectSameRecords(
+      persistDir,
+      'copy',
+      await recordsOf(unpackFixture('chroma-0.6.3').persistDir, 'churned'),
+    )
+  })
+
+  it('stops at Ctrl-C with exit code 130 and leaves the database as it was', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const before = fingerprint(persistDir)
+    let gets = 0
+    server.fault = (path) => (path.endsWith('/get') && gets++ > 1 ? {status: 503} : undefined)
+    const {child, ended} = startChops(args(persistDir, 'churned', '--batch-size', '50'))
+    while (gets < 3) await sleep(20)
+    child.kill('SIGINT')
+    const {code} = await ended
+    expect(code).to.equal(130)
+    expect(fingerprint(persistDir).filter((line) => !line.startsWith('.chops-pull-'))).to.deep.equal(before)
+  })
+})
