@@ -180,8 +180,8 @@ export abstract class ChopsCommand extends Command {
 
   protected override async init(): Promise<void> {
     await super.init()
-    process.once('SIGINT', this.onInterrupt)
-    process.once('SIGTERM', this.onInterrupt)
+    process.on('SIGINT', this.onInterrupt)
+    process.on('SIGTERM', this.onInterrupt)
     // oclif's own listener throws where nobody can catch it.
     process.stdout.removeAllListeners('error')
     process.stdout.on('error', this.onLostOutput)
@@ -216,7 +216,12 @@ export abstract class ChopsCommand extends Command {
     return {...result, warnings: this.warnings}
   }
 
+  /**
+   * The listener has to stay: signal-exit, which comes with the tables, ends the process at once when it finds no other.
+   * A second Ctrl-C does not wait.
+   */
   private readonly onInterrupt = (): void => {
+    if (this.signal.aborted) process.exit(EXIT_CODE.interrupted)
     this.interruption.abort()
   }
 

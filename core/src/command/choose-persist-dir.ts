@@ -25,12 +25,13 @@ export async function choosePersistDir(signal: AbortSignal): Promise<string> {
   signal.addEventListener('abort', close, {once: true})
   input.on('SIGINT', () => process.kill(process.pid, 'SIGINT'))
   try {
-    const answer = await new Promise<string>((resolve) => {
-      input.once('close', () => resolve(''))
+    const answer = await new Promise<null | string>((resolve) => {
+      input.once('close', () => resolve(null))
       input.question('Which persist directory (the folder that holds chroma.sqlite3)? ', resolve)
     })
+    if (answer === null) process.stderr.write('\n')
     signal.throwIfAborted()
-    if (answer.trim() === '') throw missing
+    if (answer === null || answer.trim() === '') throw missing
     return answer.trim().replace(/^~(?=\/|$)/, homedir())
   } finally {
     signal.removeEventListener('abort', close)

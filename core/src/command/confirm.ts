@@ -22,6 +22,7 @@ export async function confirm(question: string, signal: AbortSignal): Promise<bo
       input.once('close', () => resolve(null))
       input.question(`${question} [y/N] `, resolve)
     })
+    if (answer === null && process.stdin.isTTY) process.stderr.write('\n')
     signal.throwIfAborted()
     if (answer === null) {
       throw usage('The command asks before it changes anything, and its input ended without an answer.', {
