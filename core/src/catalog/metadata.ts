@@ -40,9 +40,12 @@ export async function readMetadata(
   return byOwner
 }
 
-/** Whether a table has a column: the way to tell what this generation's schema keeps where. */
+/**
+ * Whether a table has a column: the way to tell what this generation's schema keeps where. Tables of attached databases
+ * do not count.
+ */
 export async function hasColumn(db: Database, table: string, column: string): Promise<boolean> {
-  const row = await db.get('SELECT 1 FROM pragma_table_info(?) WHERE name = ?', [table, column])
+  const row = await db.get("SELECT 1 FROM pragma_table_info(?, 'main') WHERE name = ?", [table, column])
   return row !== undefined
 }
 

@@ -98,10 +98,12 @@ async function pointTo(
 }
 
 /**
+ * Removes the folder of a segment that did not come into force.
+ *
  * A commit that reports an error may have happened all the same (the disk failed after its last write). A folder is
  * removed only when the database says that nothing owns it; when it cannot say, an orphan is the lesser evil.
  */
-async function removeUnlessOwned({db}: PersistDir, segmentId: string, folder: string): Promise<void> {
+export async function removeUnlessOwned({db}: PersistDir, segmentId: string, folder: string): Promise<void> {
   try {
     const owner = await db.get('SELECT 1 FROM segments WHERE id = ?', [segmentId])
     if (!owner) await rm(folder, {force: true, recursive: true})
@@ -110,8 +112,11 @@ async function removeUnlessOwned({db}: PersistDir, segmentId: string, folder: st
   }
 }
 
-/** From here on the new index is in force: whatever goes wrong is worth a warning and no more. */
-async function retire(
+/**
+ * Puts away the folder of a segment that nothing owns any more: as a backup, or for good. The new index is in force by
+ * now, so that whatever goes wrong is worth a warning and no more.
+ */
+export async function retire(
   dir: PersistDir,
   oldFolder: string,
   keep: boolean,

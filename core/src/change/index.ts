@@ -1,7 +1,20 @@
 export {requireFreeSpace} from './disk-space.js'
 export {fsyncPath} from './durable.js'
-export {type StagedIndex, type SwitchedIndex, switchIndex, type SwitchOptions} from './index-switch.js'
+export {
+  removeUnlessOwned,
+  retire,
+  type StagedIndex,
+  type SwitchedIndex,
+  switchIndex,
+  type SwitchOptions,
+} from './index-switch.js'
 export {findHolders, type Holder} from './open-files.js'
-export {inspectOutputFile, type OutputFile, type Write, writeOutputFile} from './output-file.js'
+export {
+  createOutputFile,
+  inspectOutputFile,
+  type OutputFile,
+  type Write,
+  writeOutputFile,
+} from './output-file.js'
 export {isWorthVacuuming, type PageCounts, readPageCounts, requireRoomForVacuum, vacuum} from './vacuum.js'
 export {requireUnused, withWriteAccess, type WriteOptions} from './write-access.js'

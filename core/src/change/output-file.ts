@@ -50,22 +50,27 @@ export async function inspectOutputFile(file: string, persistDir: string): Promi
  * what was there before. The temporary file goes when `work` fails.
  */
 export async function writeOutputFile<T>(path: string, work: (write: Write) => Promise<T>): Promise<T> {
-  const temporary = `${path}.${randomUUID()}.tmp`
-  const handle = await open(temporary, 'wx')
-  try {
-    let result: T
+  return createOutputFile(path, async (temporary) => {
+    const handle = await open(temporary, 'wx')
     try {
-      result = await work(async (chunk) => {
+      return await work(async (chunk) => {
         await handle.writeFile(chunk).catch((error: unknown) => {
           // Errors of an open file do not say which one it is.
           throw Object.assign(error as Error, {path})
         })
       })
-      await handle.sync()
     } finally {
       await handle.close()
     }
+  })
+}
 
+/** Like `writeOutputFile`, for work that creates and closes the file itself. */
+export async function createOutputFile<T>(path: string, work: (temporary: string) => Promise<T>): Promise<T> {
+  const temporary = `${path}.${randomUUID()}.tmp`
+  try {
+    const result = await work(temporary)
+    await fsyncPath(temporary)
     await rename(temporary, path)
     await fsyncPath(dirname(path))
     return result

@@ -50,19 +50,27 @@ export async function readGeneration(db: Database, file: string): Promise<Genera
     metadb: version('metadb'),
     sysdb: version('sysdb'),
   }
-  const known = RELEASES.find(([minimum]) => reaches(schema, minimum))
-  if (!known) {
+  const generation = generationOf(schema)
+  if (!generation) {
     throw damaged(`${file} has the schema of a Chroma older than 0.4.15 (${schemaText(schema)}).`, {
       file,
       next: 'Open the directory once with Chroma 0.4.15 or newer, which migrates it.',
     })
   }
 
-  return {
-    engine: schema.metadb >= METADB_OF_RUST ? 'rust' : 'python',
-    releases: isNewer(schema) ? 'newer than 1.5' : known[1],
-    schema,
-  }
+  return generation
+}
+
+/** The generation that has this schema; undefined before Chroma 0.4.15. */
+export function generationOf(schema: SchemaVersions): Generation | undefined {
+  const known = RELEASES.find(([minimum]) => reaches(schema, minimum))
+  return (
+    known && {
+      engine: schema.metadb >= METADB_OF_RUST ? 'rust' : 'python',
+      releases: isNewer(schema) ? 'newer than 1.5' : known[1],
+      schema,
+    }
+  )
 }
 
 /** `1.5 (schema sysdb 10, metadb 6, embeddings_queue 2)`: what every command prints first. */

@@ -1,5 +1,12 @@
+export {createChromaDatabase} from './create.js'
 export {exists} from './exists.js'
-export {type Generation, generationText, readGeneration, type SchemaVersions} from './generation.js'
+export {
+  type Generation,
+  generationOf,
+  generationText,
+  readGeneration,
+  type SchemaVersions,
+} from './generation.js'
 export {
   DATABASE_FILE,
   openPersistDir,
@@ -7,5 +14,11 @@ export {
   recoveredText,
   requireChromaDirectory,
 } from './persist-dir.js'
-export {findOrphanFolders, INDEX_FILES, type OrphanFolder, segmentFolder} from './segment-folders.js'
+export {
+  findOrphanFolders,
+  INDEX_FILES,
+  isUuid,
+  type OrphanFolder,
+  segmentFolder,
+} from './segment-folders.js'
 export {type Size, sizeOf} from './sizes.js'

@@ -6,6 +6,11 @@ import {type Size, sizeOf} from './sizes.js'
 
 const UUID = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i
 
+/** Whether an id has the form that every Chroma gives its segments and collections. */
+export function isUuid(id: string): boolean {
+  return UUID.test(id)
+}
+
 /** The five files of a segment folder; any of them marks a folder as Chroma's. */
 export const INDEX_FILES = [
   'header.bin',

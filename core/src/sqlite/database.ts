@@ -24,6 +24,8 @@ export interface Database {
   readonly driver: DriverName
   /** The database file as the caller named it, for messages; never the path of a private copy. */
   readonly file: string
+  /** How the file was opened, https://www.sqlite.org/uri.html; for `attach`. */
+  readonly uri: string
 
   /** All rows of the result, in memory; `keysetPages` reads a big table. */
   all<T extends object>(sql: string, params?: readonly SqlValue[]): Promise<T[]>

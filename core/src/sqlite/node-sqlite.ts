@@ -95,6 +95,7 @@ function bindable(value: SqlValue): SqlValue {
 class NodeSqliteDatabase implements Database {
   readonly driver = 'node:sqlite'
   readonly file: string
+  readonly uri: string
   private closed = false
   private lastTurn = performance.now()
   private readonly statements = new StatementCache<StatementSync>()
@@ -104,6 +105,7 @@ class NodeSqliteDatabase implements Database {
     private readonly connection: Connection,
   ) {
     this.file = connection.file
+    this.uri = connection.uri
   }
 
   async all<T extends object>(sql: string, params: readonly SqlValue[] = []): Promise<T[]> {

@@ -66,6 +66,7 @@ function finalize(statement: Statement): void {
 class Sqlite3Database implements Database {
   readonly driver = 'sqlite3'
   readonly file: string
+  readonly uri: string
   private closed = false
   private last: Promise<unknown> = Promise.resolve()
   private readonly statements = new StatementCache<Statement>(finalize)
@@ -75,6 +76,7 @@ class Sqlite3Database implements Database {
     private readonly connection: Connection,
   ) {
     this.file = connection.file
+    this.uri = connection.uri
   }
 
   all<T extends object>(sql: string, params: readonly SqlValue[] = []): Promise<T[]> {

@@ -1,0 +1,22 @@
+import {open} from 'node:fs/promises'
+import {resolve} from 'node:path'
+
+import type {Database} from './database.js'
+
+import {chooseDriver, connect} from './connect.js'
+
+/** Nobody else knows a file that has just been made. */
+const BUSY_TIMEOUT_MS = 0
+
+/** Creates an SQLite database, which must not exist yet, and opens it for writing. */
+export async function createDatabase(file: string): Promise<Database> {
+  // SQLite takes an empty file for an empty database; made here, so that an existing one is never taken over.
+  await (await open(file, 'wx')).close()
+  return connect({
+    access: 'write',
+    busyTimeout: BUSY_TIMEOUT_MS,
+    driver: chooseDriver(),
+    file,
+    path: resolve(file),
+  })
+}
