@@ -1,0 +1,97 @@
+import {type HnswParameters, type ParameterSources, readHnswParameters} from '@chops/core/catalog'
+import {damaged, notFound} from '@chops/core/errors'
+import {type Generation, generationOf} from '@chops/core/persist-dir'
+import {type Database, openDatabase} from '@chops/core/sqlite'
+import {stat} from 'node:fs/promises'
+import {resolve} from 'node:path'
+
+import {contradiction, readContents, readParameterSources, type SnapshotCollection} from './contents.js'
+import {parseInfo, type SnapshotInfo} from './info.js'
+import {type Layout, readLayout} from './layout.js'
+import {readPythonInfo} from './python-info.js'
+import {isSealed} from './seal.js'
+
+/** A snapshot file, recognised and open for reading. What its tables hold is not verified yet. */
+export interface Snapshot {
+  close(): Promise<void>
+  collection: SnapshotCollection
+  db: Database
+  /** Absolute. */
+  file: string
+  /** Of the directory that it was taken from. */
+  generation: Generation
+  info: SnapshotInfo
+  layout: Layout
+  parameters: HnswParameters
+  sources: ParameterSources
+  /** Bytes of the file. */
+  size: number
+}
+
+/**
+ * Opens a snapshot that chops or the Python tool wrote. The seal of the whole file is compared before SQLite sees it.
+ *
+ * @throws ChopsError `not-found` when there is no such file, `damaged` when it is not a snapshot or has changed
+ */
+export async function openSnapshot(name: string, signal?: AbortSignal): Promise<Snapshot> {
+  const file = resolve(name)
+  const size = await sizeOfFile(file)
+  const sealed = await isSealed(file, signal)
+  const db = await openDatabase(file, {mode: 'read', ...(signal && {signal})})
+  try {
+    if (db.source !== 'direct')
+      throw contradiction(db, 'has a journal or a write-ahead log beside it, which belongs to no snapshot')
+    const layout = await readLayout(db)
+    if (!layout) throw contradiction(db, 'does not have the tables of a snapshot')
+    if (layout === 'chops' && !sealed) throw changed(file)
+    const collection = await readContents(db, layout)
+    const info = layout === 'chops' ? await readInfo(db) : await readPythonInfo(db, collection)
+    const generation = generationOf(info.schema)
+    if (!generation) throw contradiction(db, 'names a schema that no Chroma from 0.4.15 on has')
+    const sources = await readParameterSources(db, collection)
+    const parameters = readHnswParameters(generation, sources, collection.name)
+    return {
+      close: () => db.close(),
+      collection,
+      db,
+      file,
+      generation,
+      info,
+      layout,
+      parameters,
+      size,
+      sources,
+    }
+  } catch (error) {
+    await db.close()
+    throw error
+  }
+}
+
+async function sizeOfFile(file: string): Promise<number> {
+  const found = await stat(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return
+    throw error
+  })
+  if (!found) throw notFound(`The snapshot ${file} does not exist.`, {file, next: 'Check the path.'})
+  if (found.isFile()) return found.size
+  throw damaged(`${file} is not a regular file.`, {
+    file,
+    next: 'Give the file that chops collection snapshot wrote.',
+  })
+}
+
+function changed(file: string): Error {
+  return damaged(`${file} is not what was written: its content does not have the checksum at its end.`, {
+    file,
+    next: 'Use another copy of the snapshot, or take it again.',
+  })
+}
+
+async function readInfo(db: Database): Promise<SnapshotInfo> {
+  const info = parseInfo(
+    await db.all<{key: string; value: string}>('SELECT key, value FROM snapshot_info LIMIT 100'),
+  )
+  if (typeof info === 'string') throw contradiction(db, info)
+  return info
+}

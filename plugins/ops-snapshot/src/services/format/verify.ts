@@ -1,0 +1,116 @@
+import {damaged} from '@chops/core/errors'
+import {requireFreeSpace} from '@chops/core/change'
+import {type IndexMetadataSummary, requireSoundSegment} from '@chops/core/hnsw'
+import {mkdtemp, rm} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+
+import {requireConsistentRows} from './consistency.js'
+import {contradiction} from './contents.js'
+import {countsFrom, type SnapshotCounts} from './counts.js'
+import type {Snapshot} from './open.js'
+import {readIndexFiles, type ReadIndexOptions, readStoredFiles, type StoredFile} from './read-index.js'
+import {digestTable} from './table-hash.js'
+import {TABLE_NAMES, type TableName} from './tables.js'
+
+/**
+ * Compares the content of every table with its checksum, and holds the rows against each other. A snapshot of the Python
+ * tool has no checksums of rows; there SQLite's own check stands in, which finds damaged pages and no changed values.
+ *
+ * @throws ChopsError `damaged` for the first table that differs
+ */
+export async function verifyTables(
+  snapshot: Snapshot,
+  {signal}: {signal?: AbortSignal | undefined} = {},
+): Promise<SnapshotCounts> {
+  const {collection, db, layout} = snapshot
+  const rows = layout === 'chops' ? await compareTables(snapshot, signal) : await countPythonRows(snapshot)
+  await requireConsistentRows(db, layout, collection)
+  return countsFrom(rows, (await readStoredFiles(snapshot)).length)
+}
+
+/**
+ * Makes sure that an engine can use the extracted index files.
+ *
+ * @param folder where `readIndexFiles` wrote them
+ * @returns the id map without its ids; undefined for a segment that was never persisted
+ */
+export async function verifyIndex(
+  snapshot: Snapshot,
+  folder: string,
+  {signal}: ReadIndexOptions = {},
+): Promise<IndexMetadataSummary | undefined> {
+  const {collection, db, parameters} = snapshot
+  const rules = {cosine: parameters.space === 'cosine', dimension: collection.dimension}
+  const metadata = await requireSoundSegment(folder, rules, {signal})
+  if (metadata && collection.dimension === null)
+    throw contradiction(db, 'holds an index of a collection without a dimension')
+  if (!metadata && collection.vector.maxSeqId !== undefined)
+    throw contradiction(db, 'holds no index, although its vector segment has applied a part of the log')
+  return metadata
+}
+
+/** Verifies a snapshot on its own: its index files go into a temporary folder for a moment. */
+export async function verifySnapshot(
+  snapshot: Snapshot,
+  options: ReadIndexOptions = {},
+): Promise<{counts: SnapshotCounts; files: StoredFile[]}> {
+  const counts = await verifyTables(snapshot, options)
+  const folder = await mkdtemp(join(tmpdir(), 'chops-'))
+  try {
+    await requireFreeSpace(folder, indexBytes(await readStoredFiles(snapshot)), 'checking the index files')
+    const files = await readIndexFiles(snapshot, folder, options)
+    await verifyIndex(snapshot, folder, options).catch((error: unknown) => {
+      throw inSnapshot(snapshot, folder, error)
+    })
+    return {counts, files}
+  } finally {
+    await rm(folder, {force: true, recursive: true})
+  }
+}
+
+export function indexBytes(files: readonly StoredFile[]): number {
+  return files.reduce((sum, {size}) => sum + size, 0)
+}
+
+/** Speaks of the snapshot where an error speaks of files that are only there for the check. */
+export function inSnapshot({file}: Snapshot, folder: string, error: unknown): unknown {
+  if (!(error instanceof Error) || !error.message.includes(folder)) return error
+  return damaged(`The index in ${file} is not sound: ${error.message.replaceAll(join(folder, '/'), '')}`, {
+    cause: error,
+    file,
+    next: 'Use another copy of the snapshot, or take it again.',
+  })
+}
+
+async function compareTables(
+  {db}: Snapshot,
+  signal: AbortSignal | undefined,
+): Promise<Map<TableName, number>> {
+  const stated = await db.all<{name: string; row_count: number; sha256: string}>(
+    'SELECT name, row_count, sha256 FROM snapshot_tables LIMIT 100',
+  )
+  const counts = new Map<TableName, number>()
+  for (const name of TABLE_NAMES) {
+    const expected = stated.find((row) => row.name === name)
+    const {rows, sha256} = await digestTable(db, name, {signal})
+    if (!expected || expected.row_count !== rows || expected.sha256 !== sha256)
+      throw contradiction(db, `has a table ${name} that does not have its checksum`)
+    counts.set(name, rows)
+  }
+
+  return counts
+}
+
+async function countPythonRows({db}: Snapshot): Promise<Map<TableName, number>> {
+  const [check] = await db.all<{integrity_check: string}>('PRAGMA integrity_check(1)')
+  if (check?.integrity_check !== 'ok') throw contradiction(db, `is damaged (${check?.integrity_check})`)
+  const counts = new Map<TableName, number>()
+  for (const name of TABLE_NAMES) {
+    if (name === 'embedding_metadata_array') continue
+    const row = await db.get<{count: number}>(`SELECT COUNT(*) AS count FROM ${name}`)
+    counts.set(name, row?.count ?? 0)
+  }
+
+  return counts
+}

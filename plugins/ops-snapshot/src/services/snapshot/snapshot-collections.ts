@@ -1,0 +1,103 @@
+import type {Collection} from '@chops/core/catalog'
+
+import {inspectOutputFile} from '@chops/core/change'
+import {usage} from '@chops/core/errors'
+import type {PersistDir} from '@chops/core/persist-dir'
+import {mkdir, realpath, stat} from 'node:fs/promises'
+import {dirname, join, resolve} from 'node:path'
+
+import type {SnapshotCounts} from '../format/counts.js'
+import {type SnapshotOptions, takeSnapshot} from './take-snapshot.js'
+
+export interface CollectionPlace {
+  collection: string
+  collectionId: string
+  database: string
+  tenant: string
+}
+
+/** A collection and the file that it goes into. */
+export interface SnapshotPlan extends CollectionPlace {
+  /** Absolute. */
+  file: string
+  fileExists: boolean
+}
+
+export interface SnapshotResult extends CollectionPlace {
+  counts: SnapshotCounts
+  file: string
+  /** Bytes of the file. */
+  size: number
+}
+
+/** File systems allow names of 255 bytes, and a temporary name is longer by 41. */
+const LONGEST_NAME = 200
+
+/**
+ * Plans the snapshot of one collection.
+ *
+ * @throws ChopsError `usage` for a place that cannot be one of a snapshot
+ */
+export async function planSnapshot(
+  dir: PersistDir,
+  collection: Collection,
+  output: string,
+): Promise<SnapshotPlan> {
+  const folder = dirname(resolve(output))
+  await requireFolder(folder)
+  const {exists, path} = await inspectOutputFile(output, dir.path)
+  return {...placeOf(collection), file: path, fileExists: exists}
+}
+
+/**
+ * Plans snapshots of several collections, each in a file `tenant.database.name.sqlite3` of the folder, which is made when
+ * it is missing.
+ */
+export async function planSnapshots(
+  dir: PersistDir,
+  collections: readonly Collection[],
+  folder: string,
+): Promise<SnapshotPlan[]> {
+  await mkdir(folder, {recursive: true})
+  await requireFolder(folder)
+  const real = await realpath(folder)
+  return Promise.all(
+    collections.map(async (collection) => {
+      const {exists, path} = await inspectOutputFile(join(real, fileNameOf(collection)), dir.path)
+      return {...placeOf(collection), file: path, fileExists: exists}
+    }),
+  )
+}
+
+/** Takes a planned snapshot. */
+export async function snapshotCollection(
+  dir: PersistDir,
+  plan: SnapshotPlan,
+  options: SnapshotOptions,
+): Promise<SnapshotResult> {
+  const {collection, collectionId, database, file, tenant} = plan
+  const taken = await takeSnapshot(dir, {id: collectionId}, file, options)
+  return {collection, collectionId, database, file, tenant, ...taken}
+}
+
+function placeOf({database, id, name, tenant}: Collection): CollectionPlace {
+  return {collection: name, collectionId: id, database, tenant}
+}
+
+/** Names may hold anything, a path separator too. */
+function fileNameOf({database, id, name, tenant}: Collection): string {
+  const readable = [tenant, database, name].map((part) => encodeURIComponent(part)).join('.')
+  return `${readable.length > LONGEST_NAME ? id : readable}.sqlite3`
+}
+
+async function requireFolder(folder: string): Promise<void> {
+  const found = await stat(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return
+    throw error
+  })
+  if (found?.isDirectory()) return
+  throw usage(`The folder ${folder} ${found ? 'is a file' : 'does not exist'}.`, {
+    file: folder,
+    next: 'Make it first, or give another place with --output.',
+  })
+}

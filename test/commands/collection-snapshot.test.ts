@@ -1,0 +1,134 @@
+import {expect} from 'chai'
+import {chmodSync, existsSync, readdirSync, readFileSync, writeFileSync} from 'node:fs'
+import {join} from 'node:path'
+
+import type {CollectionSnapshotOutput} from '../../plugins/ops-snapshot/src/commands/collection/snapshot.js'
+
+import {chops, chopsJson} from '../support/cli.js'
+import {DAMAGE} from '../support/damage.js'
+import {FIXTURES, temporaryFolder, unpackFixture} from '../support/fixtures.js'
+import {expectToMatchSchema} from '../support/schemas.js'
+import {locate} from '../support/segments.js'
+import {takeSnapshot} from '../support/snapshots.js'
+import {fingerprint} from '../support/untouched.js'
+
+describe('collection snapshot', () => {
+  for (const name of FIXTURES) {
+    it(`writes every collection of ${name} into a folder, and leaves the directory as it is`, async () => {
+      const {expected, persistDir} = unpackFixture(name)
+      const before = fingerprint(persistDir)
+      const folder = join(temporaryFolder(), 'snapshots')
+      const {code, json} = await chopsJson<CollectionSnapshotOutput>([
+        'collection',
+        'snapshot',
+        persistDir,
+        '--all',
+        '-o',
+        folder,
+      ])
+      expect(code).to.equal(0)
+      expectToMatchSchema('collection-snapshot', json)
+      expect(readdirSync(folder)).to.have.members(
+        expected.collections.map((place) => `${place.tenant}.${place.database}.${place.name}.sqlite3`),
+      )
+      expect(fingerprint(persistDir)).to.deep.equal(before)
+      const churned = json.snapshots.find(({collection}) => collection === 'churned')
+      expect(churned?.counts).to.include({collections: 1, hnswFiles: 5, segments: 2})
+      expect(churned?.size).to.equal(readFileSync(churned?.file ?? '').length)
+    })
+  }
+
+  it('prints the counts that the Python tool prints', async () => {
+    const {persistDir} = unpackFixture('chroma-0.6.3')
+    const file = join(temporaryFolder(), 'churned')
+    const args = ['collection', 'snapshot', persistDir, '-c', 'churned', '-o', file]
+    const {code, stdout} = await chops(args)
+    expect(code).to.equal(0)
+    const counts: Record<string, number> = {
+      'Collection Metadata': 7,
+      Collections: 1,
+      'Embedding Metadata': 984,
+      Embeddings: 200,
+      'Embeddings Queue': 21,
+      'HNSW Segment Data Files': 5,
+      'Max Seq ID': 2,
+      'Segment Metadata': 6,
+      Segments: 2,
+    }
+    for (const [label, count] of Object.entries(counts))
+      expect(stdout).to.match(new RegExp(`│ ${label} +│ ${count} +│`))
+  })
+
+  it('stores the index files uncompressed when it is told to', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const plain = await takeSnapshot(persistDir, {name: 'churned'}, '--compress', 'none')
+    const {folder} = await locate(persistDir, 'churned')
+    expect(readFileSync(plain).includes(readFileSync(join(folder, 'header.bin')))).to.equal(true)
+    expect((await chops(['collection', 'verify', plain])).code).to.equal(0)
+  })
+
+  it('asks before it overwrites a file, and leaves it when the answer is no', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const file = join(temporaryFolder(), 'there')
+    writeFileSync(file, 'mine')
+    const args = ['collection', 'snapshot', persistDir, '-c', 'churned', '-o', file]
+    const {code, stdout} = await chops(args, {input: 'n\n'})
+    expect(code).to.equal(0)
+    expect(stdout).to.include('Cancelled: nothing was written.')
+    expect(readFileSync(file, 'utf8')).to.equal('mine')
+    expect((await chops([...args, '-y'])).code).to.equal(0)
+    expect((await chops(['collection', 'verify', file])).code).to.equal(0)
+  })
+
+  it('works on a directory that nobody may write', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const {folder} = await locate(persistDir, 'churned')
+    for (const path of [folder, persistDir]) chmodSync(path, 0o555)
+    try {
+      await takeSnapshot(persistDir, {name: 'churned'})
+    } finally {
+      for (const path of [folder, persistDir]) chmodSync(path, 0o755)
+    }
+  })
+
+  for (const file of ['data_level0.bin', 'index_metadata.pickle', 'link_lists.bin']) {
+    it(`refuses an index whose ${file} is damaged, and writes nothing`, async () => {
+      const {persistDir} = unpackFixture('chroma-0.6.3')
+      const {folder} = await locate(persistDir, 'churned')
+      DAMAGE.noisy(join(folder, file))
+      const output = temporaryFolder()
+      const args = ['collection', 'snapshot', persistDir, '-c', 'churned', '-o', join(output, 'file')]
+      const {code, stderr} = await chops(args)
+      expect(code).to.equal(4)
+      expect(stderr).to.match(new RegExp(`^Error: .*${file}`, 'm'))
+      expect(readdirSync(output)).to.deep.equal([])
+    })
+  }
+
+  it('goes on with the other collections when one is damaged, and says so', async () => {
+    const {expected, persistDir} = unpackFixture('chroma-1.5.9')
+    const {folder, id} = await locate(persistDir, 'inner_product')
+    DAMAGE.truncated(join(folder, 'data_level0.bin'))
+    const {code, json} = await chopsJson<CollectionSnapshotOutput>([
+      'collection',
+      'snapshot',
+      persistDir,
+      '--all',
+      '-o',
+      temporaryFolder(),
+    ])
+    expect(code).to.equal(4)
+    expect(json.failed.map(({collectionId}) => collectionId)).to.deep.equal([id])
+    expect(json.snapshots).to.have.length(expected.collections.length - 1)
+  })
+
+  it('refuses a place inside of the directory that belongs to Chroma, and a folder that is not there', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    for (const file of [join(persistDir, 'chroma.sqlite3'), join(persistDir, 'nowhere', 'file')]) {
+      const {code} = await chops(['collection', 'snapshot', persistDir, '-c', 'churned', '-o', file, '-y'])
+      expect(code).to.equal(2)
+    }
+
+    expect(existsSync(join(persistDir, 'nowhere'))).to.equal(false)
+  })
+})
