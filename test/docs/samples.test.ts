@@ -16,14 +16,13 @@ const DOCUMENTS = [
 ]
 const BLOCK = /```console\n\$ (chops [^\n]+)\n([^`]*)```/g
 
-/** What differs from run to run: the folder, new ids and the time in a backup's name. */
+/** What differs from run to run: the folder, new ids and times. */
 function steady(output: string, folder: string, known: string): string {
   return output
     .replaceAll(folder, '/srv')
     .replaceAll(/_backup_\d{14}/g, '_backup_YYYYMMDDhhmmss')
-    .replaceAll(/[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/g, (id) =>
-      known.includes(id) ? id : '<new segment id>',
-    )
+    .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'YYYY-MM-DDThh:mm:ss.sssZ')
+    .replaceAll(/[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/g, (id) => (known.includes(id) ? id : '<new id>'))
     .replaceAll(/ +$/gm, '')
 }
 
@@ -46,7 +45,7 @@ for (const document of DOCUMENTS) {
         const args = line
           .split(' ')
           .slice(1)
-          .map((word) => (word === './chroma' ? join(folder, 'chroma') : word))
+          .map((word) => (word.startsWith('./') ? join(folder, word.slice(2)) : word))
         const {code, stderr, stdout} = await chops(args)
         expect(code, stderr).to.equal(0)
         const output = steady(stdout, folder, known)

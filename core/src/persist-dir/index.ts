@@ -14,11 +14,5 @@ export {
   recoveredText,
   requireChromaDirectory,
 } from './persist-dir.js'
-export {
-  findOrphanFolders,
-  INDEX_FILES,
-  isUuid,
-  type OrphanFolder,
-  segmentFolder,
-} from './segment-folders.js'
+export {findOrphanFolders, INDEX_FILES, isUuid, type OrphanFolder, segmentFolder} from './segment-folders.js'
 export {type Size, sizeOf} from './sizes.js'

@@ -1,0 +1,118 @@
+import {type Collection, fullName, readCatalog, writeHnswParameters} from '@chops/core/catalog'
+import {fsyncPath, removeUnlessOwned, requireFreeSpace, retire} from '@chops/core/change'
+import {readLogEnd} from '@chops/core/log'
+import {type PersistDir, segmentFolder} from '@chops/core/persist-dir'
+import {attach, transaction} from '@chops/core/sqlite'
+
+import type {Snapshot} from '../format/open.js'
+import {indexBytes} from '../format/verify.js'
+import {readStoredFiles} from '../format/read-index.js'
+import {planConversion} from './conversion.js'
+import {chooseIdentifiers, type Identifiers} from './identifiers.js'
+import {insertRows, SNAPSHOT} from './insert-rows.js'
+import {translateLogPositions} from './log-positions.js'
+import {removeCollection, settleFullText} from './remove-collection.js'
+import {adaptIndexMetadata, restoreIndex} from './restore-index.js'
+import {findReplaced, type RestoreTarget, type RestoreWish, targetOf} from './target.js'
+
+export type RestoreStep = 'index' | 'rows' | 'switch'
+
+export interface RestoreOptions {
+  onStep?: ((step: RestoreStep, done: number, total: number) => void) | undefined
+  signal?: AbortSignal | undefined
+}
+
+export interface RestoredCollection extends RestoreTarget {
+  /** Where the index of the replaced collection lies now. */
+  backup: string | undefined
+  collectionId: string
+  /** `tenant/database/name` of the collection that is gone. */
+  replaced: string | undefined
+  segmentId: string
+  /** What went wrong once the collection was in force. */
+  warning: string | undefined
+}
+
+/** Rows in Chroma's tables, with their indexes and the full-text index, take about this much of a snapshot's size. */
+const ROOM = 3
+/** Pages of the database kept in memory while rows go in, in KiB. */
+const CACHE_KIB = 65_536
+
+/**
+ * Restores the collection of a verified snapshot into an open directory: the index files into a new folder, checked, and
+ * all rows in one transaction, which has kept other writers out since before. A replaced collection goes in the same
+ * transaction; only then its folder becomes a backup. Killed at any point it leaves the old state or the new one in force,
+ * and at most a folder without an owner.
+ *
+ * @param dir opened for writing
+ * @throws ChopsError `usage` when the place is taken or the directory's generation cannot hold the collection, `damaged`
+ * when the index is not sound; nothing is changed then
+ */
+export async function restoreInto(
+  dir: PersistDir,
+  snapshot: Snapshot,
+  wish: RestoreWish,
+  options: RestoreOptions = {},
+): Promise<RestoredCollection> {
+  const bytes = indexBytes(await readStoredFiles(snapshot)) + ROOM * snapshot.size
+  await requireFreeSpace(dir.path, bytes, 'the restored collection')
+  await dir.db.exec(`PRAGMA cache_size = -${CACHE_KIB}`)
+  await attach(dir.db, SNAPSHOT, snapshot.db)
+  const target = targetOf(snapshot.collection, wish)
+  let ids: Identifiers | undefined
+  let replaced: Collection | undefined
+  try {
+    await transaction(dir.db, 'IMMEDIATE', async () => {
+      replaced = findReplaced(await readCatalog(dir), target, wish)
+      const base = await readLogEnd(dir)
+      if (replaced) await removeCollection(dir, replaced, (await hasLog(snapshot)) ? base + 1 : base)
+      ids = await chooseIdentifiers(dir, snapshot.collection)
+      await restoreCollection(dir, snapshot, {base, ids, target}, options)
+      if (replaced) await settleFullText(dir)
+      options.onStep?.('switch', 0, 1)
+    })
+  } catch (error) {
+    if (ids) await removeUnlessOwned(dir, ids.vectorId, segmentFolder(dir.path, ids.vectorId))
+    throw error
+  }
+
+  if (!ids) throw new Error('the transaction ended without ids')
+  const {collectionId, vectorId} = ids as Identifiers
+  const old = replaced as Collection | undefined
+  const oldFolder = old?.vectorSegment && segmentFolder(dir.path, old.vectorSegment.id)
+  const retired = oldFolder === undefined ? undefined : await retire(dir, oldFolder, true)
+  return {
+    ...target,
+    backup: retired?.backup,
+    collectionId,
+    replaced: old && fullName(old),
+    segmentId: vectorId,
+    warning: retired?.warning,
+  }
+}
+
+async function restoreCollection(
+  dir: PersistDir,
+  snapshot: Snapshot,
+  {base, ids, target}: {base: number; ids: Identifiers; target: RestoreTarget},
+  {onStep, signal}: RestoreOptions,
+): Promise<void> {
+  const conversion = await planConversion(snapshot, dir.generation)
+  const folder = segmentFolder(dir.path, ids.vectorId)
+  onStep?.('index', 0, 1)
+  const {applied, isPersisted} = await restoreIndex(snapshot, folder, {
+    onProgress: (done, total) => onStep?.('index', done, total),
+    signal,
+  })
+  const positions = await translateLogPositions(snapshot, applied, base)
+  if (isPersisted) await adaptIndexMetadata(dir, snapshot, folder, positions.vector)
+  onStep?.('rows', 0, 1)
+  await insertRows(dir, snapshot, {conversion, ids, isPersisted, positions, target})
+  await writeHnswParameters(dir, {id: ids.collectionId}, ids.vectorId, conversion.parameters)
+  signal?.throwIfAborted()
+  await fsyncPath(dir.path)
+}
+
+async function hasLog({db}: Snapshot): Promise<boolean> {
+  return (await db.get('SELECT 1 FROM embeddings_queue LIMIT 1')) !== undefined
+}

@@ -1,0 +1,257 @@
+import {expect} from 'chai'
+import {existsSync, readdirSync, writeFileSync} from 'node:fs'
+import {join} from 'node:path'
+
+import {readCatalog} from '../../core/src/catalog/catalog.js'
+import {readLogEnd} from '../../core/src/log/log-rows.js'
+import {openPersistDir} from '../../core/src/persist-dir/persist-dir.js'
+import type {CollectionList} from '../../plugins/ops-snapshot/src/services/list-collections.js'
+import type {CollectionRestoreOutput} from '../../plugins/ops-snapshot/src/commands/collection/restore.js'
+
+import {chops, chopsJson} from '../support/cli.js'
+import {DAMAGE} from '../support/damage.js'
+import {type FixtureName, FIXTURES, temporaryFolder, unpackFixture} from '../support/fixtures.js'
+import {type Place, readRecords} from '../support/records.js'
+import {expectToMatchSchema} from '../support/schemas.js'
+import {appendLog, locate} from '../support/segments.js'
+import {pythonSnapshot, takeSnapshot} from '../support/snapshots.js'
+import {withDatabase} from '../support/sql.js'
+import {fingerprint} from '../support/untouched.js'
+
+async function restore(
+  persistDir: string,
+  file: string,
+  ...more: string[]
+): Promise<CollectionRestoreOutput> {
+  const {code, json} = await chopsJson<CollectionRestoreOutput>([
+    'collection',
+    'restore',
+    persistDir,
+    '-i',
+    file,
+    '-y',
+    ...more,
+  ])
+  expect(code, JSON.stringify(json)).to.equal(0)
+  expectToMatchSchema('collection-restore', json)
+  return json
+}
+
+async function expectSame(
+  [fromDir, from]: [persistDir: string, place: Place],
+  [toDir, to]: [persistDir: string, place: Place],
+): Promise<void> {
+  const before = await readRecords(fromDir, from)
+  const after = await readRecords(toDir, to)
+  expect([...after.values()]).to.deep.equal([...before.values()])
+}
+
+/** What would make an engine ignore its next writes: segments that stand beyond the end of the log. */
+async function segmentsBeyondLog(persistDir: string): Promise<string[]> {
+  const dir = await openPersistDir(persistDir)
+  try {
+    const end = await readLogEnd(dir)
+    const {segments} = await readCatalog(dir)
+    return segments.filter(({maxSeqId = 0}) => maxSeqId > end).map(({id}) => id)
+  } finally {
+    await dir.close()
+  }
+}
+
+const CHURNED = {database: 'default_database', name: 'churned', tenant: 'default_tenant'}
+
+describe('collection restore', () => {
+  for (const name of FIXTURES) {
+    it(`makes collections of ${name} again, beside the originals and in a new directory`, async () => {
+      const {persistDir} = unpackFixture(name)
+      const created = join(temporaryFolder(), 'new')
+      for (const place of [CHURNED, {...CHURNED, name: 'wal_only'}, {...CHURNED, name: 'empty'}]) {
+        const file = await takeSnapshot(persistDir, place)
+        const beside = await restore(persistDir, file, '--as', `${place.name}_copy`)
+        expect(beside.collectionId).not.to.equal((await locate(persistDir, place.name)).id)
+        await expectSame([persistDir, place], [persistDir, {...place, name: `${place.name}_copy`}])
+        const anew = await restore(created, file)
+        expect(anew.collectionId).to.equal((await locate(persistDir, place.name)).id)
+        await expectSame([persistDir, place], [created, place])
+      }
+
+      for (const dir of [persistDir, created]) expect(await segmentsBeyondLog(dir)).to.deep.equal([])
+      expect(readdirSync(join(created, '..'))).to.deep.equal(['new'])
+    })
+  }
+
+  const CROSSINGS: [FixtureName, FixtureName][] = [
+    ['chroma-0.4.24', 'chroma-1.5.9'],
+    ['chroma-0.6.3', 'chroma-1.0.16'],
+    ['chroma-0.6.3-then-1.5.9', 'chroma-1.5.9'],
+    ['chroma-1.0.16', 'chroma-1.5.9'],
+    ['chroma-1.0.16', 'chroma-0.6.3'],
+    ['chroma-0.6.3', 'chroma-0.4.24'],
+  ]
+  for (const [source, target] of CROSSINGS) {
+    it(`brings a collection of ${source} into ${target}, with the parameters of its index`, async () => {
+      const from = unpackFixture(source).persistDir
+      const to = unpackFixture(target).persistDir
+      await restore(to, await takeSnapshot(from, CHURNED), '--as', 'moved')
+      await expectSame([from, CHURNED], [to, {...CHURNED, name: 'moved'}])
+      const {json} = await chopsJson<object>(['hnsw', 'info', to, '-c', 'moved'])
+      expect(json).to.include({efConstruction: 80, efSearch: 60, m: 8, space: 'cosine', syncThreshold: 50})
+    })
+  }
+
+  it('refuses lists in the metadata where the older Chroma has no place for them', async () => {
+    const from = unpackFixture('chroma-1.5.9').persistDir
+    const to = unpackFixture('chroma-1.0.16').persistDir
+    const file = await takeSnapshot(from, CHURNED)
+    const before = fingerprint(to)
+    const {code, stderr} = await chops(['collection', 'restore', to, '-i', file, '--as', 'moved', '-y'])
+    expect(code).to.equal(2)
+    expect(stderr).to.include('lists in its metadata')
+    expect(fingerprint(to)).to.deep.equal(before)
+  })
+
+  it('brings what has no lists into an older Chroma, its schema as the configuration of that time', async () => {
+    const from = unpackFixture('chroma-1.5.9').persistDir
+    const to = unpackFixture('chroma-1.0.16').persistDir
+    const place = {...CHURNED, name: 'inner_product'}
+    await restore(to, await takeSnapshot(from, place), '--as', 'moved')
+    await expectSame([from, place], [to, {...place, name: 'moved'}])
+    const {json} = await chopsJson<object>(['hnsw', 'info', to, '-c', 'moved'])
+    expect(json).to.include({m: 16, space: 'ip', syncThreshold: 50})
+  })
+
+  for (const version of ['0.6.3', '1.0.16'] as const) {
+    it(`reads a snapshot that the Python tool took from ${version}`, async () => {
+      const {persistDir} = unpackFixture(`chroma-${version}`)
+      const file = pythonSnapshot(version)
+      const created = join(temporaryFolder(), 'new')
+      await restore(created, file)
+      await expectSame([persistDir, CHURNED], [created, CHURNED])
+      await restore(persistDir, file, '--as', 'copy')
+      await expectSame([persistDir, CHURNED], [persistDir, {...CHURNED, name: 'copy'}])
+    })
+  }
+
+  it('refuses a name that is taken, and changes nothing', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const file = await takeSnapshot(persistDir, CHURNED)
+    const before = fingerprint(persistDir)
+    const {code, stderr} = await chops(['collection', 'restore', persistDir, '-i', file, '-y'])
+    expect(code).to.equal(2)
+    expect(stderr).to.include('There is already a collection default_tenant/default_database/churned')
+    expect(fingerprint(persistDir)).to.deep.equal(before)
+  })
+
+  it('takes the place of a damaged collection, keeps its index as a backup, and its id', async () => {
+    const {persistDir} = unpackFixture('chroma-0.6.3')
+    const whole = unpackFixture('chroma-0.6.3').persistDir
+    const file = await takeSnapshot(persistDir, CHURNED)
+    const {folder, id} = await locate(persistDir, 'churned')
+    DAMAGE.noisy(join(folder, 'data_level0.bin'))
+    await withDatabase(persistDir, (db) =>
+      db.run("UPDATE embedding_metadata SET string_value = 'spoiled' WHERE key = 'chroma:document'"),
+    )
+    const {backup, collectionId, replaces} = await restore(persistDir, file, '--replace')
+    expect([collectionId, replaces]).to.deep.equal([id, id])
+    expect(existsSync(folder)).to.equal(false)
+    expect(backup).to.match(new RegExp(`^${folder}_backup_\\d{14}$`))
+    await expectSame([whole, CHURNED], [persistDir, CHURNED])
+    expect(await segmentsBeyondLog(persistDir)).to.deep.equal([])
+  })
+
+  it('leaves the last row of the log, so that numbers go on', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const file = await takeSnapshot(persistDir, {...CHURNED, name: 'empty'})
+    const {topic} = await locate(persistDir, 'empty')
+    const vector = new Float32Array(8).fill(1)
+    const [last = 0] = await appendLog(persistDir, topic, [{id: 'late', operation: 0, vector}])
+    const {collectionId} = await restore(persistDir, file, '--replace')
+    const rows = await withDatabase(persistDir, (db) =>
+      db.all<{seq_id: number}>('SELECT seq_id FROM embeddings_queue WHERE topic = ?', [topic]),
+    )
+    expect(rows).to.deep.equal([{seq_id: last}])
+    expect(topic).not.to.include(collectionId)
+    expect((await readRecords(persistDir, {...CHURNED, name: 'empty'})).size).to.equal(0)
+  })
+
+  it('gives records numbers above what deleted collections left behind', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const file = await takeSnapshot(persistDir, CHURNED)
+    await withDatabase(persistDir, (db) =>
+      db.run("INSERT INTO embedding_metadata_array (id, key, string_value) VALUES (90000, 'leaked', 'x')"),
+    )
+    await restore(persistDir, file, '--as', 'copy')
+    await expectSame([persistDir, CHURNED], [persistDir, {...CHURNED, name: 'copy'}])
+  })
+
+  it('makes the tenant and the database that it is told', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const place = {database: 'archive', name: 'churned', tenant: 'new-tenant'}
+    await restore(
+      persistDir,
+      await takeSnapshot(persistDir, CHURNED),
+      '--tenant',
+      place.tenant,
+      '-d',
+      place.database,
+    )
+    const {json} = await chopsJson<CollectionList>([
+      'collection',
+      'list',
+      persistDir,
+      '--tenant',
+      place.tenant,
+    ])
+    expect(json.collections.map(({database, name}) => [database, name])).to.deep.equal([
+      ['archive', 'churned'],
+    ])
+    await expectSame([persistDir, CHURNED], [persistDir, place])
+  })
+
+  it('makes a directory with the schema that the engine makes', async () => {
+    for (const name of FIXTURES) {
+      const {persistDir} = unpackFixture(name)
+      const created = join(temporaryFolder(), 'new')
+      await restore(created, await takeSnapshot(persistDir, CHURNED))
+      const schema = (dir: string): Promise<{sql: string}[]> =>
+        withDatabase(dir, (db) =>
+          db.all(
+            `SELECT replace(replace(sql, ' ', ''), char(10), '') AS sql FROM sqlite_master WHERE sql IS NOT NULL
+             UNION ALL SELECT dir || version || filename || sql || hash FROM migrations`,
+          ),
+        )
+      expect(await schema(created), name).to.have.deep.members(await schema(persistDir))
+    }
+  })
+
+  it('shows what it would do with --dry-run, and changes nothing', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const file = await takeSnapshot(persistDir, CHURNED)
+    const before = fingerprint(persistDir)
+    const {status} = await restore(persistDir, file, '--as', 'copy', '--dry-run')
+    expect(status).to.equal('planned')
+    const created = join(temporaryFolder(), 'new')
+    expect((await restore(created, file, '--dry-run')).newDirectory).to.equal(true)
+    expect(existsSync(created)).to.equal(false)
+    const answer = await chops(['collection', 'restore', persistDir, '-i', file, '--as', 'copy'], {
+      input: 'n\n',
+    })
+    expect(answer.stdout).to.include('Cancelled: nothing was changed.')
+    expect(fingerprint(persistDir)).to.deep.equal(before)
+  })
+
+  it('refuses a damaged snapshot, and a folder that is not of Chroma', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const file = await takeSnapshot(persistDir, CHURNED)
+    const other = temporaryFolder()
+    writeFileSync(join(other, 'mine'), 'mine')
+    expect((await chops(['collection', 'restore', other, '-i', file, '-y'])).code).to.equal(5)
+    expect(readdirSync(other)).to.deep.equal(['mine'])
+    DAMAGE.truncated(file)
+    const before = fingerprint(persistDir)
+    expect(
+      (await chops(['collection', 'restore', persistDir, '-i', file, '--as', 'copy', '-y'])).code,
+    ).to.equal(4)
+    expect(fingerprint(persistDir)).to.deep.equal(before)
+  })
+})
