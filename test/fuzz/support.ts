@@ -42,6 +42,7 @@ export function databaseOf(rows: object[]): Database {
     file: 'chroma.sqlite3',
     get: async <T extends object>() => rows[0] as T | undefined,
     run: async () => ({changes: 0}),
+    uri: 'file:chroma.sqlite3',
   }
 }
 
