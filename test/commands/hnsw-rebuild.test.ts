@@ -1,6 +1,7 @@
 import {type HnswParameters, readCatalog, selectCollection} from '@chops/core/catalog'
 import {withWriteAccess} from '@chops/core/change'
 import {openPersistDir} from '@chops/core/persist-dir'
+import type {MethodOptions} from '@chops/core/reindex'
 import {CLIError} from '@oclif/core/errors'
 import {Parser} from '@oclif/core'
 import {expect} from 'chai'
@@ -41,6 +42,7 @@ import {fingerprint} from '../support/untouched.js'
 interface Wanted {
   backup?: boolean
   changes?: Partial<HnswParameters>
+  method?: MethodOptions['method']
   name?: string
   tenant?: string
 }
@@ -48,11 +50,11 @@ interface Wanted {
 /** What the command does once it has its answer. */
 async function rebuildOf(
   persistDir: string,
-  {backup = true, changes = {}, name = 'churned', tenant}: Wanted = {},
+  {backup = true, changes = {}, method, name = 'churned', tenant}: Wanted = {},
 ): Promise<RebuildResult> {
   return withWriteAccess(persistDir, {}, async (dir) => {
     const collection = selectCollection(await readCatalog(dir), {name, tenant})
-    return rebuild(dir, await planRebuild(dir, collection, changes), {backup})
+    return rebuild(dir, await planRebuild(dir, collection, changes, {method}), {backup, method})
   })
 }
 
@@ -364,7 +366,8 @@ describe('hnsw rebuild', () => {
         collectionId: acme.id,
         database: 'prod',
         elements: 103,
-        engine: 'usearch',
+        engine: null,
+        method: 'repair',
         sampleSize: 100,
         status: 'rebuilt',
         tenant: 'acme',
@@ -556,9 +559,86 @@ describe('hnsw rebuild', () => {
     const {expected, persistDir} = unpackFixture('chroma-1.5.9')
     const state = await stateOf('chroma-1.5.9')
     const {engine, recall} = await withEnvironment({CHOPS_HNSW_ENGINE: 'hnswlib-node'}, () =>
-      rebuildOf(persistDir),
+      rebuildOf(persistDir, {method: 'full'}),
     )
     expect({engine, recall}).to.deep.equal({engine: 'hnswlib-node', recall: 1})
     await expectSound(persistDir, {before: state, expected})
+  })
+
+  describe('by the method', () => {
+    const place = ['-c', 'churned', '-d', 'default_database']
+    const run = (persistDir: string, ...flags: string[]) =>
+      chopsJson<HnswRebuildOutput>(['hnsw', 'rebuild', persistDir, ...place, '-y', ...flags])
+
+    it('repairs where M and the space stay, says why, and has said so before', async () => {
+      const {expected, persistDir} = unpackFixture('chroma-1.5.9')
+      const state = await stateOf('chroma-1.5.9')
+      const {json} = await run(persistDir, '--search-ef', '70', '--num-threads', '2')
+      expectToMatchSchema('hnsw-rebuild', json)
+      const [plan, result] = [json.planned[0], json.rebuilt[0]]
+      expect(plan).to.include({method: 'repair'})
+      expect(result).to.include({engine: null, method: 'repair', reason: plan?.reason, recall: 1})
+      expect(plan?.reason).to.match(
+        /^\d+\.\d\d% of the elements are gone, \d+ are new; it takes up to .* of memory$/,
+      )
+      await expectSound(persistDir, {before: state, expected})
+    })
+
+    it('builds in full where it is asked to, where M or the space change, and for a changed construction ef', async () => {
+      for (const [flags, reason] of [
+        [['--method', 'full'], 'it was asked for'],
+        [['--m', '12'], 'M changes'],
+        [['--space', 'ip'], 'the space changes'],
+        [['--construction-ef', '200'], 'a changed construction ef shows only in a new graph'],
+      ] as const) {
+        const {persistDir} = unpackFixture('chroma-0.6.3')
+        const {json} = await run(persistDir, ...flags)
+        expect(json.rebuilt[0]).to.include({method: 'full', reason})
+      }
+    })
+
+    it('takes a changed construction ef into a repaired index that was asked for', async () => {
+      const {persistDir} = unpackFixture('chroma-0.6.3')
+      const {json} = await run(persistDir, '--method', 'repair', '--construction-ef', '200')
+      expect(json.rebuilt[0]).to.include({method: 'repair'})
+      const {header} = await readStoredIndex((await locate(persistDir, 'churned')).folder, 'cosine')
+      expect(header).to.include({M: 8, efConstruction: 200})
+    })
+
+    it('refuses a repair that would have to change the graph', async () => {
+      const {persistDir} = unpackFixture('chroma-1.5.9')
+      const before = fingerprint(persistDir)
+      for (const [flags, what] of [
+        [['--m', '12'], 'M'],
+        [['--space', 'l2'], 'the space'],
+      ] as const) {
+        const {code, stderr} = await chops([
+          'hnsw',
+          'rebuild',
+          persistDir,
+          ...place,
+          '-y',
+          '--method',
+          'repair',
+          ...flags,
+        ])
+        expect(code).to.equal(2)
+        expect(stderr).to.include(`A repair keeps the graph, and ${what} changes it.`)
+      }
+
+      expect(fingerprint(persistDir)).to.deep.equal(before)
+    })
+
+    it('builds in full where the graph is damaged, also when a repair is asked for', async () => {
+      const {persistDir} = unpackFixture('chroma-1.5.9')
+      const {folder, id} = await locate(persistDir, 'churned')
+      DAMAGE.noisy(join(folder, 'link_lists.bin'))
+      const {json} = await run(persistDir, '--method', 'repair')
+      expect(json.planned[0]).to.include({collectionId: id})
+      expect(json.rebuilt[0]).to.include({method: 'full'})
+      expect(json.rebuilt[0]?.reason).to.match(/^the old graph is damaged: .*link_lists\.bin/)
+      const index = await readStoredIndex((await locate(persistDir, 'churned')).folder, 'cosine')
+      expect(index.vectors.size).to.equal(200)
+    })
   })
 })

@@ -32,7 +32,18 @@ const COMMANDS: ChangingCommand[] = [
   {args: ['db', 'vacuum', DIR], fixture: 'chroma-1.0.16'},
   {args: ['fts', 'rebuild', DIR], fixture: 'chroma-0.5.23'},
   {args: ['hnsw', 'config', DIR, ...CHURNED, '--search-ef', '77'], fixture: 'chroma-1.5.9'},
-  {args: ['hnsw', 'rebuild', DIR, ...CHURNED], fixture: 'chroma-1.5.9', isSingleChange: true},
+  {
+    args: ['hnsw', 'rebuild', DIR, ...CHURNED, '--method', 'repair'],
+    fixture: 'chroma-1.5.9',
+    isSingleChange: true,
+    variant: 'by repair',
+  },
+  {
+    args: ['hnsw', 'rebuild', DIR, ...CHURNED, '--method', 'full'],
+    fixture: 'chroma-1.5.9',
+    isSingleChange: true,
+    variant: 'in full',
+  },
   {
     args: ['hnsw', 'rebuild', DIR, ...CHURNED, '--no-backup', '--space', 'l2', '--m', '12'],
     fixture: 'chroma-0.4.24',

@@ -21,14 +21,15 @@ export interface HnswGraph {
 
 /**
  * Loads the links of all levels, checked so that following them is safe.
- * Memory: 4 x maxM0 + 16 bytes for each element, and link_lists.bin as it is.
+ * Memory: 4 x maxM0 + 16 bytes for each element, and link_lists.bin as it is; on SharedArrayBuffers with `shared`, so
+ * that other threads can read it.
  *
  * @throws ChopsError `damaged` when a file cannot be read or its lists break a rule (H5, H9, H10, H11)
  */
 export async function loadGraph(
   folder: string,
   header: HnswHeader,
-  options: ScanOptions = {},
+  options: ScanOptions & {shared?: boolean} = {},
 ): Promise<HnswGraph> {
   const {curElementCount, maxM, maxM0, sizeDataPerElement} = header
   const file = await openIndexFile(folder, 'data_level0.bin', curElementCount * sizeDataPerElement)
@@ -40,7 +41,10 @@ export async function loadGraph(
   const {levels} = read
   assertNoProblem(folder, entryPointProblems(header, levels))
 
-  const upperStart = allocate(folder, () => new Uint32Array(curElementCount))
+  const {shared = false} = options
+  const memory = (bytes: number) =>
+    allocate(folder, () => (shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes)))
+  const upperStart = new Uint32Array(memory(4 * curElementCount))
   let lists = 0
   for (let id = 0; id < curElementCount; id++) {
     upperStart[id] = lists
@@ -48,14 +52,15 @@ export async function loadGraph(
   }
 
   const graph: HnswGraph = {
-    deleted: allocate(folder, () => new Uint8Array(curElementCount)),
+    deleted: new Uint8Array(memory(curElementCount)),
     header,
-    level0Counts: allocate(folder, () => new Uint16Array(curElementCount)),
-    level0Links: allocate(folder, () => new Uint32Array(curElementCount * maxM0)),
-    levels,
-    upperLists: allocate(folder, () => new Uint32Array(lists * (maxM + 1))),
+    level0Counts: new Uint16Array(memory(2 * curElementCount)),
+    level0Links: new Uint32Array(memory(4 * curElementCount * maxM0)),
+    levels: shared ? new Uint8Array(memory(curElementCount)) : levels,
+    upperLists: new Uint32Array(memory(4 * lists * (maxM + 1))),
     upperStart,
   }
+  if (shared) graph.levels.set(levels)
   const upperRules = new LinkRules(folder, header, levels)
   await walkLinkLists(folder, header, (id, highest, words, at) => {
     for (let level = 1, list = at; level <= highest; level++, list += maxM + 1) {

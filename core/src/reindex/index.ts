@@ -1,3 +1,10 @@
 export {commitLog, type CommittedLog} from './commit-log.js'
-export {rebuildIndex, type RebuildOptions, type RebuiltIndex, requireRebuildable} from './rebuild-index.js'
+export {type Method, type MethodChoice, type MethodOptions} from './method.js'
+export {
+  planMethod,
+  rebuildIndex,
+  type RebuildOptions,
+  type RebuiltIndex,
+  requireRebuildable,
+} from './rebuild-index.js'
 export {recallWarning, type Stage, type StageOptions} from './write-segment.js'

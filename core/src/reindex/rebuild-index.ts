@@ -6,22 +6,25 @@ import {writeHnswParameters} from '../catalog/write-hnsw-parameters.js'
 import {requireFreeSpace} from '../change/disk-space.js'
 import {type SwitchedIndex, switchIndex} from '../change/index-switch.js'
 import {type IndexSource, readIndexSource} from './source.js'
-import {readNewElements, type StageOptions, writeFullIndex, type WrittenSegment} from './write-segment.js'
+import {chooseMethod, type MethodChoice, type MethodOptions} from './method.js'
+import {type RebuiltSegment, writeRebuiltIndex} from './write-rebuilt.js'
+import {readNewElements, type StageOptions} from './write-segment.js'
 
-export interface RebuildOptions extends StageOptions {
+export interface RebuildOptions extends MethodOptions, StageOptions {
   /** Keep the old folder as a backup. */
   backup: boolean
   /** Parameters that are to differ from today's. */
   changes?: Partial<HnswParameters>
 }
 
-export type RebuiltIndex = SwitchedIndex<WrittenSegment & {appliedRows: number}>
+export type RebuiltIndex = SwitchedIndex<RebuiltSegment & {appliedRows: number}>
 
 /** What the build library and the four files need for one element besides its vector, in bytes, generously. */
 const GRAPH_BYTES_PER_LINK = 4
 
 /**
- * Builds the index of a collection anew, from its live vectors and its pending log, and puts it in force.
+ * Makes the index of a collection anew, from its live vectors, its pending log and the links that are still good, and puts
+ * it in force.
  *
  * @param dir opened for writing
  * @returns undefined when the collection has no vector at all
@@ -42,10 +45,25 @@ export async function rebuildIndex(
     if (!source) return
     const parameters = {...source.parameters, ...changes}
     await requireFreeSpace(dir.path, indexBytes(source, parameters.m), 'the new index')
-    const written = await writeFullIndex(dir, source, parameters, await stage(), options)
+    const written = await writeRebuiltIndex(dir, source, parameters, await stage(), options)
     options.onStage?.('switch', 0, 1)
     return {maxSeqId: source.pending.maxSeqId, result: {...written, appliedRows: source.pending.rows}}
   })
+}
+
+/**
+ * How `rebuildIndex` is going to make the new index, as far as that shows without reading the old graph.
+ *
+ * @returns undefined when the collection has no vector at all
+ * @throws ChopsError `damaged` when the ids or the log cannot be read, `usage` when the method asked for is impossible
+ */
+export async function planMethod(
+  dir: PersistDir,
+  collection: Collection,
+  {changes = {}, signal, ...options}: Omit<RebuildOptions, 'backup'>,
+): Promise<MethodChoice | undefined> {
+  const source = await readIndexSource(dir, collection, {signal})
+  return source && chooseMethod(source, {...source.parameters, ...changes}, options)
 }
 
 /**

@@ -7,7 +7,7 @@ import type {PersistDir} from '../persist-dir/persist-dir.js'
 
 import {hnswParametersOf, vectorSegmentOf} from '../catalog/catalog.js'
 import {damaged} from '../errors.js'
-import {type IndexElements, readElements} from '../hnsw/build/elements.js'
+import {readElements, type StoredElements} from '../hnsw/build/elements.js'
 import type {HnswHeader} from '../hnsw/header.js'
 import {INDEX_METADATA_FILE, type IndexMetadata, readIndexMetadata} from '../hnsw/index-metadata.js'
 import {readUsableHeader} from '../hnsw/usable-header.js'
@@ -91,7 +91,7 @@ export async function readIndexSource(
 export async function readOwnedElements(
   source: IndexSource,
   options: ScanOptions = {},
-): Promise<IndexElements> {
+): Promise<StoredElements> {
   const {dimension, folder, header, metadata, parameters} = source
   if (!header || !metadata) return emptyElements(dimension, parameters.space === 'cosine')
   const all = await readElements(folder, header, parameters.space, options)
@@ -105,16 +105,20 @@ export async function readOwnedElements(
   return positions.length === all.labels.length ? all : pick(all, positions)
 }
 
-function emptyElements(dimension: number, isCosine: boolean): IndexElements {
+function emptyElements(dimension: number, isCosine: boolean): StoredElements {
   return {
     dimension,
+    internalIds: new Uint32Array(),
     labels: [],
     norms: isCosine ? new Float32Array() : undefined,
     vectors: new Float32Array(),
   }
 }
 
-function pick({dimension, labels, norms, vectors}: IndexElements, positions: number[]): IndexElements {
+function pick(
+  {dimension, internalIds, labels, norms, vectors}: StoredElements,
+  positions: number[],
+): StoredElements {
   const picked = new Float32Array(positions.length * dimension)
   for (const [to, from] of positions.entries()) {
     picked.set(vectors.subarray(from * dimension, (from + 1) * dimension), to * dimension)
@@ -122,6 +126,7 @@ function pick({dimension, labels, norms, vectors}: IndexElements, positions: num
 
   return {
     dimension,
+    internalIds: Uint32Array.from(positions, (from) => internalIds[from] as number),
     labels: Float64Array.from(positions, (from) => labels[from] as number),
     norms: norms && Float32Array.from(positions, (from) => norms[from] as number),
     vectors: picked,

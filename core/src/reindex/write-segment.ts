@@ -10,11 +10,12 @@ import type {IndexSource} from './source.js'
 import {fsyncPath} from '../change/durable.js'
 import {buildIndex, type BuildOptions} from '../hnsw/build/build-index.js'
 import {applyOperations, netOperations} from '../hnsw/build/operations.js'
-import {elementsForSpace, type IndexElements} from '../hnsw/build/elements.js'
+import {elementsForSpace, type IndexElements, type StoredElements} from '../hnsw/build/elements.js'
 import {extendIndex} from '../hnsw/build/extend-index.js'
 import {type VerifiedIndex, verifyIndex, type VerifyOptions} from '../hnsw/build/verify-index.js'
 import {INDEX_METADATA_FILE} from '../hnsw/index-metadata.js'
 import {HNSW_FILES} from '../hnsw/problems.js'
+import {NONE} from '../hnsw/repair/job.js'
 import {writeIndexMetadata} from '../hnsw/index-metadata-writer.js'
 import {requireFinite} from './require-finite.js'
 import {readOwnedElements} from './source.js'
@@ -42,7 +43,7 @@ export interface WrittenSegment {
  * Below this recall a graph is not what its vectors and parameters lead one to expect: hardly any data and parameters
  * that people use come under it. Another attempt has to show whose fault it is.
  */
-const LOW_RECALL = 0.8
+export const LOW_RECALL = 0.8
 
 /** It builds on one thread, and what it builds is what Chroma's engines would. */
 const LAST_ENGINE = 'hnswlib-node'
@@ -61,6 +62,12 @@ export function recallWarning({recall, sampleSize}: VerifiedIndex): string | und
   return `The recall@10 of the new index is only ${recall.toFixed(3)} on ${sampleSize} samples, whichever way it is built: its vectors or its parameters are unusual. hnsw rebuild with a larger --m and --construction-ef may help.`
 }
 
+/** What a new index holds. */
+export interface NewElements extends IndexElements {
+  /** Of each element its internal id in the old index, if its vector is the same there; otherwise NONE. */
+  oldIds: Uint32Array
+}
+
 /**
  * The elements of a new index as its space stores them, under the labels of `source.pending.ids`: the vectors the ids
  * own and the pending log.
@@ -71,13 +78,26 @@ export async function readNewElements(
   source: IndexSource,
   {space}: HnswParameters,
   options: StageOptions = {},
-): Promise<IndexElements> {
+): Promise<NewElements> {
   const {dimension, pending} = source
   const owned = await readOwnedElements(source, stage('read', options))
   const net = netOperations(pending.operations, dimension, space)
   const elements = applyOperations(elementsForSpace(owned, space), net)
   requireFinite(elements, pending.ids.idToLabel, source)
-  return elements
+  return {...elements, oldIds: oldIdsOf(elements.labels, owned, new Set(net.updated.labels))}
+}
+
+/** Old elements come first, in their order, without the deleted ones. */
+function oldIdsOf(
+  labels: IndexElements['labels'],
+  {internalIds, labels: oldLabels}: StoredElements,
+  updated: Set<number>,
+): Uint32Array {
+  let old = 0
+  return Uint32Array.from(labels, (label) => {
+    while (old < oldLabels.length && oldLabels[old] !== label) old += 1
+    return updated.has(label) ? NONE : (internalIds[old] ?? NONE)
+  })
 }
 
 /**
@@ -186,12 +206,13 @@ export async function copyIndex(
   return {elements: source.header?.curElementCount ?? 0, engine: undefined, method: 'extend', verified}
 }
 
-async function emptyFolder(folder: string): Promise<void> {
+/** Makes room for another attempt. */
+export async function emptyFolder(folder: string): Promise<void> {
   for (const name of await readdir(folder)) await rm(join(folder, name))
 }
 
 /** Labels 1 to n in the order of the elements: no gap is left for the engine to fall into. */
-function relabel(elements: IndexElements, ids: IdMap): {elements: IndexElements; ids: IdMap} {
+export function relabel<T extends IndexElements>(elements: T, ids: IdMap): {elements: T; ids: IdMap} {
   const newLabels = new Map<number, number>()
   for (let i = 0; i < elements.labels.length; i++) newLabels.set(elements.labels[i] as number, i + 1)
   const idToLabel = new Map<string, number>()
@@ -208,7 +229,8 @@ function relabel(elements: IndexElements, ids: IdMap): {elements: IndexElements;
   }
 }
 
-async function writeMetadata(
+/** Writes `index_metadata.pickle` as this generation reads it. */
+export async function writeMetadata(
   {generation}: PersistDir,
   {dimension, pending}: IndexSource,
   ids: IdMap,
@@ -224,6 +246,7 @@ async function writeMetadata(
   await fsyncPath(file)
 }
 
-function stage(name: Stage, {onStage, signal}: StageOptions): ScanOptions {
+/** The options of a pass over files that reports its progress as that of a stage. */
+export function stage(name: Stage, {onStage, signal}: StageOptions): ScanOptions {
   return {onProgress: (done, total) => onStage?.(name, done, total), signal}
 }

@@ -67,7 +67,7 @@ describe('building an index anew', () => {
       (dir: Dir, churned: Collection) => rebuildIndex(dir, churned, {backup: true, signal}),
       (dir: Dir, churned: Collection) => commitLog(dir, churned, {signal}),
     ]) {
-      const error: unknown = await withChurned(persistDir, change).catch((error_: unknown) => error_)
+      const error: unknown = await withChurned<unknown>(persistDir, change).catch((error_: unknown) => error_)
       expect((error as Error).name).to.equal('AbortError')
     }
 

@@ -123,7 +123,7 @@ describe('length.bin of an index that is not a cosine one', () => {
         const located = await locate(persistDir, 'churned', 'acme')
         await appendLog(persistDir, located.topic, [{id: 'new', operation: 0, vector: vectorWith(1)}])
         DAMAGE[kind](join(located.folder, 'length.bin'))
-        await withWriteAccess(persistDir, {}, (dir) => change(dir, located, {backup: false}))
+        await withWriteAccess<unknown>(persistDir, {}, (dir) => change(dir, located, {backup: false}))
         const {collections, problems} = await readPersistState(persistDir)
         expect(problems).to.deep.equal([])
         const ids = before.collections.get(located.id)?.indexed.keys() ?? []

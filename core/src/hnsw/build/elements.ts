@@ -21,6 +21,12 @@ export interface IndexElements {
   vectors: Float32Array
 }
 
+/** Elements that were read from an index. */
+export interface StoredElements extends IndexElements {
+  /** Internal id of each element. */
+  internalIds: Uint32Array
+}
+
 /**
  * Normalises each vector in place and returns the norms. Every step is rounded to f32 in the order of hnswlib, so the
  * bytes are those Chroma's engines write.
@@ -72,12 +78,12 @@ export async function readElements(
   header: HnswHeader,
   space: Space,
   options: ScanOptions = {},
-): Promise<IndexElements> {
+): Promise<StoredElements> {
   const {live} = await countElements(folder, header, {signal: options.signal})
   const {internalIds, labels, vectors} = await readLiveVectors(folder, header, live, options)
   const {dimension} = header
-  if (space !== 'cosine') return {dimension, labels, vectors}
+  if (space !== 'cosine') return {dimension, internalIds, labels, vectors}
   const all = await readNorms(folder, header, {signal: options.signal})
   const norms = Float32Array.from(internalIds, (id) => all[id] as number)
-  return {dimension, labels, norms, vectors}
+  return {dimension, internalIds, labels, norms, vectors}
 }

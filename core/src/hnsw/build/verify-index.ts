@@ -1,7 +1,7 @@
 import type {Space} from '../../catalog/hnsw-parameters.js'
 import {type ChopsError, damaged} from '../../errors.js'
 import type {ScanOptions} from '../files.js'
-import {loadGraph} from '../graph.js'
+import {type HnswGraph, loadGraph} from '../graph.js'
 import {type HnswHeader, readHeader} from '../header.js'
 import {readNorms} from '../length.js'
 import {level0Chunks} from '../level0.js'
@@ -115,27 +115,38 @@ async function compareElements(header: HnswHeader, {elements, folder, onProgress
  * @throws ChopsError `damaged` for the first thing that is wrong
  */
 export async function verifyIndex(options: VerifyOptions): Promise<VerifiedIndex> {
-  const {elements, folder, onProgress, signal, space} = options
-  const {dimension, labels} = elements
-  const count = labels.length
+  const {elements, folder, onProgress, signal} = options
+  const count = elements.labels.length
   const header = await readHeader(folder)
   const total = header.curElementCount + count
   await compareElements(header, options)
   const graph = await loadGraph(folder, header, {signal})
-  const affordable = Math.floor(EXACT_SEARCH_WORK / (count * dimension))
-  const wanted = options.sample ?? Math.max(SMALLEST_SAMPLE, Math.min(LARGEST_SAMPLE, affordable))
+  const onSearch = (done: number) => onProgress?.(header.curElementCount + done, total)
+  const verified = await measureSample(folder, graph, elements, {...options, onProgress: onSearch})
+  onProgress?.(total, total)
+  return verified
+}
+
+/**
+ * How good a search in a graph is, for a sample of the elements themselves. `onProgress` counts elements.
+ *
+ * @param folder has the vectors of the graph
+ * @param elements what a search can be expected to find, see `measureRecall`
+ */
+export async function measureSample(
+  folder: string,
+  graph: HnswGraph,
+  elements: IndexElements,
+  {onProgress, sample, signal, space}: Pick<VerifyOptions, 'sample' | 'space'> & ScanOptions,
+): Promise<VerifiedIndex> {
+  const count = elements.labels.length
+  const affordable = Math.floor(EXACT_SEARCH_WORK / (count * elements.dimension))
+  const wanted = sample ?? Math.max(SMALLEST_SAMPLE, Math.min(LARGEST_SAMPLE, affordable))
   const sampleSize = Math.min(count, wanted)
   if (sampleSize === 0) return {recall: 1, sampleSize}
 
   // Spread evenly, because elements that were written together tend to be alike.
   const queries = Array.from({length: sampleSize}, (_, i) => Math.floor(((i + 0.5) * count) / sampleSize))
-  const recall = await measureRecall(folder, graph, elements, {
-    ef: EF,
-    onProgress: (done) => onProgress?.(header.curElementCount + done, total),
-    queries,
-    signal,
-    space,
-  })
-  onProgress?.(total, total)
+  const recall = await measureRecall(folder, graph, elements, {ef: EF, onProgress, queries, signal, space})
   return {recall, sampleSize}
 }

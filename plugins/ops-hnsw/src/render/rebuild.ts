@@ -21,6 +21,11 @@ export function changesTable(changes: ParameterChange[]): TableData {
   }
 }
 
+/** How the new index is made, and why. */
+export function methodText({method, reason}: Pick<RebuildPlan, 'method' | 'reason'>): string {
+  return `${method === 'repair' ? 'by repair of its graph' : 'in full'} (${reason ?? 'no vectors'})`
+}
+
 /** What was done, in words. */
 export function resultText(result: RebuildResult): string {
   if (result.status === 'nothing to rebuild')
@@ -28,7 +33,7 @@ export function resultText(result: RebuildResult): string {
   const applied =
     result.appliedRows === 0 ? '' : `, ${formatCount(result.appliedRows)} pending log rows applied`
   return [
-    `Rebuilt the index of ${placeText(result)}: ${formatCount(result.elements)} elements${applied}.`,
+    `Rebuilt the index of ${placeText(result)} ${methodText(result)}: ${formatCount(result.elements)} elements${applied}.`,
     `Verified: every vector equal, links sound, recall@10 ${(result.recall ?? 0).toFixed(3)} at ef 100 on ${result.sampleSize} samples.`,
     result.backup === null ? 'The old index was removed.' : `The old index lies in ${result.backup}`,
   ].join('\n')

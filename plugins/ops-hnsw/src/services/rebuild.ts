@@ -1,7 +1,15 @@
 import {type Collection, findCollection, type HnswParameters, hnswParametersOf} from '@chops/core/catalog'
 import {ChopsError} from '@chops/core/errors'
 import type {PersistDir} from '@chops/core/persist-dir'
-import {rebuildIndex, recallWarning, requireRebuildable, type StageOptions} from '@chops/core/reindex'
+import {
+  type Method,
+  type MethodOptions,
+  planMethod,
+  rebuildIndex,
+  recallWarning,
+  requireRebuildable,
+  type StageOptions,
+} from '@chops/core/reindex'
 
 import {describeIndex, type HnswInfo} from './hnsw-info.js'
 import {changedParameters, changesOf, type ParameterChange} from './parameter-changes.js'
@@ -16,6 +24,10 @@ export interface RebuildPlan {
   /** What is wrong with the index, when it is damaged. */
   damage: null | string
   database: string
+  /** How the new index is going to be made, in a result how it was; absent when there is no vector. */
+  method: Method | null
+  /** Why that way: half a sentence. */
+  reason: null | string
   tenant: string
 }
 
@@ -40,18 +52,19 @@ export interface RebuildResult extends RebuildPlan {
  * Plans the rebuild of one collection. A damaged graph is no obstacle: the new one is made from the vectors. Whether
  * those can be read is found out here for a damaged index, and for every one with `thorough`.
  *
- * @throws ChopsError `damaged` when they cannot
+ * @throws ChopsError `damaged` when they cannot, `usage` when the method asked for is impossible
  */
 export async function planRebuild(
   dir: PersistDir,
   collection: Collection,
   wanted: Partial<HnswParameters>,
-  {signal, thorough = false}: {signal?: AbortSignal; thorough?: boolean} = {},
+  {signal, thorough = false, ...how}: MethodOptions & {signal?: AbortSignal; thorough?: boolean} = {},
 ): Promise<RebuildPlan> {
   const {before, damage} = await describeOrExplain(dir, collection, signal)
   const changes = changesOf(hnswParametersOf(dir, collection), wanted)
   if (thorough || damage !== null)
     await requireRebuildable(dir, collection, changedParameters(changes), {signal})
+  const choice = await planMethod(dir, collection, {...how, changes: changedParameters(changes), signal})
   return {
     before,
     changes,
@@ -59,6 +72,8 @@ export async function planRebuild(
     collectionId: collection.id,
     damage,
     database: collection.database,
+    method: choice?.method ?? null,
+    reason: choice?.reason ?? null,
     tenant: collection.tenant,
   }
 }
@@ -67,7 +82,7 @@ export async function planRebuild(
 export async function rebuild(
   dir: PersistDir,
   plan: RebuildPlan,
-  options: StageOptions & {backup: boolean},
+  options: MethodOptions & StageOptions & {backup: boolean},
 ): Promise<RebuildResult> {
   const owner = {id: plan.collectionId}
   const rebuilt = await rebuildIndex(dir, owner, {...options, changes: changedParameters(plan.changes)})
@@ -81,6 +96,8 @@ export async function rebuild(
     backup: backup ?? null,
     elements: result.elements,
     engine: result.engine ?? null,
+    method: result.method,
+    reason: result.reason,
     recall: result.verified.recall,
     sampleSize: result.verified.sampleSize,
     status: 'rebuilt',

@@ -11,7 +11,7 @@ import * as Flags from '@oclif/core/flags'
 
 import {constructionFlags, parametersOf, runtimeFlags} from '../../flags.js'
 import {hnswInfoTables} from '../../render/hnsw-info.js'
-import {changesTable, placeText, resultText} from '../../render/rebuild.js'
+import {changesTable, methodText, placeText, resultText} from '../../render/rebuild.js'
 import {selectFragmented} from '../../services/fragmented.js'
 import {planRebuild, rebuild, type RebuildPlan, type RebuildResult} from '../../services/rebuild.js'
 
@@ -33,7 +33,7 @@ export interface HnswRebuildOutput {
 export default class HnswRebuild extends ChopsCommand {
   static override args = {PERSIST_DIR: persistDirArg}
 
-  static override description = `Builds an index anew from its live vectors and the pending part of the log: deleted elements go, and parameters that are fixed at creation can be changed, the space too. It needs neither the old graph nor Chroma, so it also cures an index whose links are damaged.
+  static override description = `Makes an index anew from its live vectors and the pending part of the log: deleted elements go, and parameters that are fixed at creation can be changed, the space too. Where M and the space stay, and not too much was deleted, the old graph is repaired: only what lost links gets new ones. Otherwise, and where the links are damaged, the graph is built from the vectors alone.
 
 The new index is built beside the old one, read back and verified, and put in force in one SQLite transaction; the old folder is kept as a backup.`
 
@@ -65,6 +65,12 @@ The new index is built beside the old one, read back and verified, and put in fo
       helpValue: '0..1',
     }),
     backup: Flags.boolean({allowNo: true, char: 'b', default: true, description: 'keep the old index'}),
+    method: Flags.option({
+      default: 'auto',
+      description:
+        'repair the links around deleted elements, or build the graph from the vectors alone; auto takes what is expected to be faster',
+      options: ['auto', 'repair', 'full'] as const,
+    })(),
     ...constructionFlags,
     ...runtimeFlags,
     ...changeFlags,
@@ -92,7 +98,12 @@ The new index is built beside the old one, read back and verified, and put in fo
     for (const collection of chosen) {
       const item = {collection: collection.name, collectionId: collection.id}
       const plan = await this.attempt(chosen.length === 1, item, output.failed, () =>
-        planRebuild(dir, collection, wanted, {signal: this.signal, thorough: flags['dry-run']}),
+        planRebuild(dir, collection, wanted, {
+          method: flags.method,
+          signal: this.signal,
+          thorough: flags['dry-run'],
+          threads: flags['num-threads'],
+        }),
       )
       if (plan) planned.push(plan)
     }
@@ -107,6 +118,7 @@ The new index is built beside the old one, read back and verified, and put in fo
           this.runSteps(STEPS, (onStage) =>
             rebuild(writable, plan, {
               backup: flags.backup,
+              method: flags.method,
               onStage,
               signal: this.signal,
               threads: flags['num-threads'],
@@ -129,6 +141,7 @@ The new index is built beside the old one, read back and verified, and put in fo
         this.warn(`${plan.damage} A new index is made from its vectors, which can be read.`)
       if (plan.before) await this.table(...hnswInfoTables(plan.before))
       if (plan.changes.length > 0) await this.table(changesTable(plan.changes))
+      this.log(`The new index is made ${methodText(plan)}.`)
     }
   }
 }

@@ -1,0 +1,108 @@
+import {availableParallelism} from 'node:os'
+import {setImmediate} from 'node:timers/promises'
+
+import type {Space} from '../../catalog/hnsw-parameters.js'
+import type {IndexElements} from '../build/elements.js'
+import type {ScanOptions} from '../files.js'
+import type {HnswGraph} from '../graph.js'
+import type {HnswHeader} from '../header.js'
+
+import {connectUnreachable} from '../build/connect.js'
+import {syncFolder} from '../build/index-files.js'
+import {createTable, type VectorTable} from '../distance/vector-table.js'
+import {Inserter} from './insert.js'
+import {NONE, type RepairJob} from './job.js'
+import {collectIncoming} from './mutual.js'
+import {prepareJob} from './prepare.js'
+import {RepairTeam} from './team.js'
+import {writeGraph} from './write-graph.js'
+
+/** Elements that are inserted between two turns of the event loop: some tens of milliseconds. */
+const INSERTED_PER_TURN = 32
+
+export interface RepairOptions extends ScanOptions {
+  efConstruction: number
+  /** What the new index holds, as its space stores it. */
+  elements: IndexElements
+  /** The graph there is, loaded on shared memory. It is only read; its deleted marks do not count. */
+  old: HnswGraph
+  /** Of each element its internal id in the old index, in which its vector is the same; NONE for one that comes anew. */
+  oldIds: Uint32Array
+  /** Folder for the new index, which must not have one yet. */
+  outDir: string
+  space: Space
+  /** All cores without it. */
+  threads?: number | undefined
+}
+
+/**
+ * Memory that `repairIndex` takes besides the vectors it is given, in bytes: their copy in shared memory, both graphs,
+ * and the new links of the first step, of which there are at most as many as links.
+ */
+export function repairMemory(
+  {curElementCount, maxM, maxM0}: HnswHeader,
+  count: number,
+  dimension: number,
+): number {
+  const graph = 4 * maxM0 + (4 * maxM) / Math.max(1, maxM - 1) + 32
+  return Math.ceil(4 * count * dimension + (curElementCount + 2 * count) * graph)
+}
+
+/**
+ * Makes the index of some elements out of the graph there is, as the four files of a segment folder: whatever is not
+ * among the elements goes, what linked to it gets links to what lies behind, and elements that come anew are inserted.
+ * The elements get internal ids in their order, and vectors and norms get there to the byte. Every element can be found
+ * afterwards, see `connectUnreachable`. See docs/graph-repair.md.
+ * Memory: `repairMemory`. `onProgress` counts elements, each twice.
+ *
+ * @throws RangeError when none of the elements is in the old graph, or the machine does not have the memory
+ */
+export async function repairIndex(options: RepairOptions): Promise<HnswHeader> {
+  const {efConstruction, elements, old, oldIds, onProgress, outDir, signal, space} = options
+  const table = createTable({dimension: elements.dimension, rows: oldIds.length, space})
+  table.floats.set(elements.vectors)
+  const job = prepareJob({efConstruction, old, oldIds, table: table.shared})
+  if (job.order.length === 0) throw new RangeError('no element of the old graph is left')
+  const total = 2 * oldIds.length
+  await relink(job, options, (done) => onProgress?.(done, total))
+  await insertAll(job, table, options, (done) => onProgress?.(2 * job.order.length + 2 * done, total))
+  await writeGraph(outDir, job.next, elements, {signal})
+  await connectUnreachable(outDir, job.next, {signal})
+  await syncFolder(outDir)
+  onProgress?.(total, total)
+  return job.next.header
+}
+
+async function relink(
+  job: RepairJob,
+  {signal, threads = availableParallelism()}: RepairOptions,
+  onProgress: (done: number) => void,
+): Promise<void> {
+  const team = new RepairTeam(job, threads, signal)
+  try {
+    await team.run({kind: 'choose'}, onProgress)
+    const incoming = collectIncoming(job)
+    await team.run({incoming, kind: 'link'}, (done) => onProgress(job.order.length + done))
+  } finally {
+    await team.stop()
+  }
+}
+
+async function insertAll(
+  {next, oldIds}: RepairJob,
+  table: VectorTable,
+  {signal}: RepairOptions,
+  onProgress: (done: number) => void,
+): Promise<void> {
+  const inserter = new Inserter(next, table)
+  let done = 0
+  for (const [id, oldId] of oldIds.entries()) {
+    if (oldId !== NONE) continue
+    inserter.insert(id)
+    done += 1
+    if (done % INSERTED_PER_TURN !== 0) continue
+    onProgress(done)
+    await setImmediate()
+    signal?.throwIfAborted()
+  }
+}

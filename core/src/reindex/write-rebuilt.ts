@@ -1,0 +1,127 @@
+import type {HnswParameters} from '../catalog/hnsw-parameters.js'
+import type {PersistDir} from '../persist-dir/persist-dir.js'
+import type {IndexSource} from './source.js'
+
+import {ChopsError} from '../errors.js'
+import {measureSample, type VerifiedIndex, verifyIndex} from '../hnsw/build/verify-index.js'
+import {type HnswGraph, loadGraph} from '../hnsw/graph.js'
+import {readHeader} from '../hnsw/header.js'
+import {NONE} from '../hnsw/repair/job.js'
+import {repairIndex} from '../hnsw/repair/repair-index.js'
+import {chooseMethod, type Method, type MethodOptions} from './method.js'
+import {
+  emptyFolder,
+  LOW_RECALL,
+  type NewElements,
+  readNewElements,
+  relabel,
+  stage,
+  type StageOptions,
+  writeFullIndex,
+  writeMetadata,
+  type WrittenSegment,
+} from './write-segment.js'
+
+export interface RebuiltSegment extends Omit<WrittenSegment, 'method'> {
+  method: Method
+  /** Why it was made this way; half a sentence. */
+  reason: string
+}
+
+/** A sample of some hundred neighbours tells no smaller difference. */
+const TOLERANCE = 0.01
+
+/**
+ * Makes a new index in an empty folder, by repair or in full, see `chooseMethod`. Where a repair turns out to be
+ * impossible, because the old graph is damaged, or not good enough, the index is built in full.
+ *
+ * @throws ChopsError `damaged` when a source or the new index is not sound
+ */
+export async function writeRebuiltIndex(
+  dir: PersistDir,
+  source: IndexSource,
+  parameters: HnswParameters,
+  folder: string,
+  options: MethodOptions & StageOptions = {},
+): Promise<RebuiltSegment> {
+  const {method, reason} = chooseMethod(source, parameters, options)
+  const build = async (why: string): Promise<RebuiltSegment> => ({
+    ...(await writeFullIndex(dir, source, parameters, folder, options)),
+    method: 'full',
+    reason: why,
+  })
+  if (method === 'repair') {
+    const repaired = await tryRepair(dir, source, parameters, folder, options)
+    if (typeof repaired !== 'string') return {...repaired, reason}
+    await emptyFolder(folder)
+    return build(repaired)
+  }
+
+  return build(reason)
+}
+
+/** The repaired index, or why there is none. */
+async function tryRepair(
+  dir: PersistDir,
+  source: IndexSource,
+  parameters: HnswParameters,
+  folder: string,
+  options: StageOptions,
+): Promise<Omit<RebuiltSegment, 'reason'> | string> {
+  const old = await loadOldGraph(source, options)
+  if (typeof old === 'string') return old
+  const {elements, ids} = relabel(await readNewElements(source, parameters, options), source.pending.ids)
+  const {space} = parameters
+  const repairing = {
+    ...stage('build', options),
+    efConstruction: Math.max(parameters.constructionEf, parameters.m),
+    space,
+  }
+  await repairIndex({
+    ...repairing,
+    elements,
+    old,
+    oldIds: elements.oldIds,
+    outDir: folder,
+    threads: options.threads,
+  })
+  const verified = await verifyIndex({...stage('verify', options), elements, folder, space})
+  const worse = await worseThanBefore(source.folder, old, elements, verified, {...options, space})
+  if (worse !== undefined) return worse
+  await writeMetadata(dir, source, ids, folder)
+  return {elements: elements.labels.length, engine: undefined, method: 'repair', verified}
+}
+
+/** The old graph on memory that threads share, or what is wrong with it. */
+async function loadOldGraph(
+  {folder, header, parameters}: IndexSource,
+  {signal}: StageOptions,
+): Promise<HnswGraph | string> {
+  if (!header) return 'there is no old graph to go on from'
+  try {
+    await readHeader(folder, {cosine: parameters.space === 'cosine'})
+    return await loadGraph(folder, header, {shared: true, signal})
+  } catch (error) {
+    if (!(error instanceof ChopsError) || error.kind !== 'damaged') throw error
+    return `the old graph is damaged: ${error.message.replace(/\.$/, '')}`
+  }
+}
+
+/** Why a repaired graph is not good enough: it is held against the old one without the elements that are gone. */
+async function worseThanBefore(
+  folder: string,
+  old: HnswGraph,
+  elements: NewElements,
+  {recall}: VerifiedIndex,
+  options: Pick<StageOptions, 'signal'> & {space: HnswParameters['space']},
+): Promise<string | undefined> {
+  const found = `a repaired graph would find ${recall.toFixed(3)} of the nearest on a sample`
+  if (recall < LOW_RECALL) return found
+  if (recall + TOLERANCE >= 1) return undefined
+  old.deleted.fill(1)
+  for (const id of elements.oldIds) if (id !== NONE) old.deleted[id] = 0
+  const before = await measureSample(folder, old, elements, options)
+  return recall + TOLERANCE < before.recall
+    ? `${found}, and the old one ${before.recall.toFixed(3)}`
+    : undefined
+}
