@@ -24,6 +24,8 @@ export interface Break {
   /** Found as information: shapes that cost space or say something, and alarm nobody. */
   informs?: FindingId[]
   name: string
+  /** Of what was found, what --fix cannot repair. */
+  remains?: FindingId[]
 }
 
 const FTS = 'embedding_fulltext_search'
@@ -147,6 +149,7 @@ export const BREAKS: Break[] = [
     apply: sql("UPDATE migrations SET hash = '0123456789abcdef' WHERE dir = 'sysdb' AND version = 3"),
     finds: ['S3'],
     name: 'a migration has another hash',
+    remains: ['S3'],
   },
   {
     apply: sql("INSERT INTO migrations VALUES ('sysdb', 11, '00011-future.sqlite.sql', '', 'ff')"),
@@ -154,7 +157,7 @@ export const BREAKS: Break[] = [
     informs: ['S3'],
     name: 'a newer Chroma migrated it',
   },
-  {apply: sql('DROP TABLE maintenance_log'), finds: ['S4'], name: 'a table is missing'},
+  {apply: sql('DROP TABLE maintenance_log'), finds: ['S4'], name: 'a table is missing', remains: ['S4']},
   {apply: sql(`DROP TABLE ${FTS}`), finds: ['S4'], name: 'the full-text table is missing'},
   {apply: sql('DELETE FROM acquire_write'), finds: ['S6'], name: 'the write lock of 1.x lost its row'},
   {
@@ -169,6 +172,7 @@ export const BREAKS: Break[] = [
     finds: ['Y2'],
     informs: ['M1', 'Y4'],
     name: 'a collection without its METADATA segment',
+    remains: ['Y2'],
   },
   {apply: sql("DELETE FROM databases WHERE name = 'prod'"), finds: ['Y3'], name: 'a database is missing'},
   {apply: sql("DELETE FROM tenants WHERE id = 'acme'"), finds: ['Y3'], name: 'a tenant is missing'},
@@ -182,6 +186,7 @@ export const BREAKS: Break[] = [
     apply: sql("UPDATE collections SET schema_str = '{' WHERE name = 'odd-name_1'"),
     finds: ['Y5'],
     name: 'a configuration that is not JSON',
+    remains: ['Y5'],
   },
   {
     apply: sql("UPDATE collections SET dimension = NULL WHERE name = 'wal_only'"),
@@ -223,6 +228,7 @@ export const BREAKS: Break[] = [
     ),
     finds: ['M4'],
     name: 'a key with a value and an array',
+    remains: ['M4'],
   },
   {
     apply: sql(
@@ -318,6 +324,7 @@ export const BREAKS: Break[] = [
     ),
     finds: ['W7'],
     name: 'vectors ahead of records, and the log gone between them',
+    remains: ['W7'],
   },
   {
     async apply(persistDir) {
@@ -349,6 +356,7 @@ export const BREAKS: Break[] = [
     finds: ['H1', 'X1'],
     informs: ['X2'],
     name: 'the folder of an index is gone',
+    remains: ['H1', 'X1'],
   },
   {
     async apply(persistDir) {
@@ -363,6 +371,7 @@ export const BREAKS: Break[] = [
     apply: files(({folder}) => rmSync(join(folder, 'length.bin'))),
     finds: ['H3'],
     name: 'a file of an index is missing',
+    remains: ['H3'],
   },
   {
     apply: header((fields) => {
@@ -371,12 +380,14 @@ export const BREAKS: Break[] = [
     finds: ['H4'],
     informs: ['X2'],
     name: 'a header that contradicts itself',
+    remains: ['H4'],
   },
   {
     apply: files(({folder}) => truncateSync(join(folder, 'data_level0.bin'), 2000)),
     finds: ['H5'],
     informs: ['X2'],
     name: 'a file that is shorter than the header says',
+    remains: ['H5'],
   },
   {
     apply: sql(
@@ -385,6 +396,7 @@ export const BREAKS: Break[] = [
     ),
     finds: ['H6'],
     name: 'vectors of another dimension than the collection',
+    remains: ['H6'],
   },
   {
     apply: sql(
@@ -399,6 +411,7 @@ export const BREAKS: Break[] = [
     finds: ['H8'],
     informs: ['X2'],
     name: 'a truncated id map',
+    remains: ['H8'],
   },
   {
     apply: files(({folder}) => appendFileSync(join(folder, 'link_lists.bin'), Buffer.alloc(4096))),
@@ -434,12 +447,14 @@ export const BREAKS: Break[] = [
     finds: ['H12', 'H13', 'X1'],
     informs: ['X2'],
     name: 'a label twice',
+    remains: ['H12', 'H13', 'X1'],
   },
   {
     apply: files(({folder}) => markDeleted(folder, 5), 'acme'),
     finds: ['H13', 'X1'],
     informs: ['X2'],
     name: 'an id whose vector is deleted',
+    remains: ['H13', 'X1'],
   },
   {
     apply: files(
@@ -470,6 +485,7 @@ export const BREAKS: Break[] = [
     }),
     finds: ['H16'],
     name: 'a vector that is not a number',
+    remains: ['H16'],
   },
   {
     apply: sql(`DELETE FROM embeddings_queue WHERE seq_id =
@@ -477,6 +493,7 @@ export const BREAKS: Break[] = [
     finds: ['X1'],
     informs: ['X2'],
     name: 'a record whose vector left the log too early',
+    remains: ['X1'],
   },
   {
     apply: sql(

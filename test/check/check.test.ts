@@ -10,7 +10,7 @@ describe('db check of directories as their engines left them', () => {
     it(`finds nothing but information in ${name}, and every vector`, async () => {
       const {expected, persistDir} = unpackFixture(name)
       const before = fingerprint(persistDir)
-      const found = await check(persistDir, {verbose: true})
+      const found = await check(persistDir, {allIds: true, measureReach: true})
       expect(found.findings.filter(({severity}) => severity !== 'I')).to.deep.equal([])
       expect(found.healthy).to.equal(true)
       const records = new Map(expected.collections.map(({count, id}) => [id, count]))

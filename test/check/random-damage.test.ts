@@ -156,7 +156,7 @@ describe('db check of random damage', function () {
 
 async function expectReport(persistDir: string): Promise<void> {
   const before = fingerprint(persistDir)
-  const {findings} = await check(persistDir, {verbose: true})
+  const {findings} = await check(persistDir, {allIds: true, measureReach: true})
   for (const {id, message} of findings) {
     expect(id).to.match(/^[SYMWHXP]\d+$/)
     expect(message).to.match(/\S\.$/)

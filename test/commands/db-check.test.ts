@@ -7,9 +7,10 @@ import type {DbCheckResult} from '../../plugins/ops-db/src/commands/db/check.js'
 import {decodeMigrated} from '../../plugins/ops-db/src/services/check/migrated-seq-id.js'
 import {whileOpenElsewhere} from '../support/background.js'
 import {chops, chopsJson} from '../support/cli.js'
+import {noise, overwrite} from '../support/damage.js'
 import {temporaryFolder, unpackFixture} from '../support/fixtures.js'
 import {expectToMatchSchema} from '../support/schemas.js'
-import {hasProcessFiles, locate, markDeleted} from '../support/segments.js'
+import {appendLog, hasProcessFiles, locate, markDeleted} from '../support/segments.js'
 import {withDatabase} from '../support/sql.js'
 import {fingerprint} from '../support/untouched.js'
 
@@ -157,6 +158,91 @@ describe('db check --explain', () => {
     const unknown = await chops(['db', 'check', persistDir, '--explain', 'the moon is full'])
     expect(unknown.code).to.equal(0)
     expect(unknown.stdout).to.include('does not know the error "the moon is full"')
+  })
+})
+
+/** A row that no engine can apply, metadata of nobody, and a record whose vector is deleted in the index. */
+async function spoil(persistDir: string): Promise<void> {
+  const {folder, topic} = await locate(persistDir, 'churned', 'acme')
+  await markDeleted(folder, 5)
+  await appendLog(persistDir, topic, [{id: 'no vector', operation: 0, vector: null}])
+  await withDatabase(persistDir, (db) =>
+    db.exec("INSERT INTO embedding_metadata (id, key, int_value) VALUES (1000000, 'left', 1)"),
+  )
+}
+
+describe('db check --fix', () => {
+  it('shows what it would repair with --dry-run, and takes no for an answer; neither changes anything', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    await spoil(persistDir)
+    const before = fingerprint(persistDir)
+    const dry = await chopsJson<DbCheckResult>(['db', 'check', persistDir, '--fix', '--dry-run'])
+    expect(dry.code).to.equal(1)
+    expectToMatchSchema('db-check', dry.json)
+    expect(dry.json.fix?.status).to.equal('dry-run')
+    expect(dry.json.fix?.repairs.map(({kind}) => kind)).to.deep.equal(['rows', 'list'])
+    const no = await chops(['db', 'check', persistDir, '--fix'], {input: 'n\n'})
+    expect(no.stdout).to.include('Not repaired, see what each finding says: H13.')
+    expect(no.stdout).to.include('Cancelled: nothing was changed.')
+    expect((await chops(['db', 'check', persistDir, '--fix'])).code).to.equal(2)
+    expect(fingerprint(persistDir)).to.deep.equal(before)
+  })
+
+  it('repairs, keeps a copy of the database, and writes what cannot be kept or repaired to files', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    await spoil(persistDir)
+    const original = readFileSync(join(persistDir, 'chroma.sqlite3'))
+    const {code, json} = await chopsJson<DbCheckResult>(['db', 'check', persistDir, '--fix', '-y'])
+    expect(code).to.equal(1)
+    expectToMatchSchema('db-check', json)
+    const alarms = json.findings.filter(({severity}) => severity !== 'I').map(({id}) => id)
+    expect(alarms).to.deep.equal(['H13', 'X1'])
+    expect(json.fix?.status).to.equal('done')
+    expect(readFileSync(json.fix?.backup ?? '').equals(original)).to.equal(true)
+    const [rows = '', lost = ''] = json.fix?.files ?? []
+    expect(JSON.parse(readFileSync(rows, 'utf8'))).to.include({id: 'no vector', operation: '0', vector: null})
+    const record = JSON.parse(readFileSync(lost, 'utf8')) as {document: string; id: string; metadata: object}
+    expect(record).to.include({collection: 'churned', tenant: 'acme', id: json.ledger.at(-1)?.lostIds[0]})
+    expect(record.document).to.be.a('string').that.is.not.empty
+    expect(record.metadata).to.have.property('i')
+  })
+
+  it('has nothing to do where nothing is wrong, and frees what deleted collections left', async () => {
+    const {persistDir} = unpackFixture('chroma-0.5.23')
+    const first = await chops(['db', 'check', persistDir, '--fix', '-y'])
+    expect([first.code, first.stderr]).to.deep.equal([0, first.stderr])
+    const left = await withDatabase(persistDir, (db) =>
+      db.all('SELECT 1 FROM embeddings WHERE segment_id NOT IN (SELECT id FROM segments)'),
+    )
+    expect(left).to.deep.equal([])
+    const again = await chopsJson<DbCheckResult>(['db', 'check', persistDir, '--fix', '-y'])
+    expect([again.code, again.json.fix?.status]).to.deep.equal([0, 'nothing-to-do'])
+  })
+
+  it('writes nothing to a database that SQLite finds damaged', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    await spoil(persistDir)
+    const page = await withDatabase(persistDir, (db) =>
+      db.get<{root: number}>("SELECT rootpage AS root FROM sqlite_master WHERE name = 'embeddings_queue'"),
+    )
+    overwrite(join(persistDir, 'chroma.sqlite3'), ((page?.root ?? 1) - 1) * 4096 + 5, noise(40, 3))
+    const before = readFileSync(join(persistDir, 'chroma.sqlite3'))
+    const {code, json} = await chopsJson<DbCheckResult>(['db', 'check', persistDir, '--fix', '-y'])
+    expect(code).to.equal(1)
+    expect(json.findings[0]).to.include({id: 'S1', repairable: 'no'})
+    expect(json.fix?.repairs.map(({kind}) => kind)).not.to.include('rows')
+    expect(readFileSync(join(persistDir, 'chroma.sqlite3')).equals(before)).to.equal(true)
+  })
+
+  it('refuses a directory that another process has open', async function () {
+    if (!hasProcessFiles()) return this.skip()
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    await spoil(persistDir)
+    const before = fingerprint(persistDir)
+    await whileOpenElsewhere(persistDir, async () => {
+      expect((await chops(['db', 'check', persistDir, '--fix', '-y'])).code).to.equal(3)
+    })
+    expect(fingerprint(persistDir)).to.deep.equal(before)
   })
 })
 

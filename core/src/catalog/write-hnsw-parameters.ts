@@ -63,6 +63,15 @@ async function insertSegmentMetadata(
   }
 }
 
+/** Makes the `hnsw:*` rows that a segment has say what these parameters say; rows that it lacks are not added. */
+export async function writeMetadataParameters(
+  dir: PersistDir,
+  segmentId: string,
+  parameters: HnswParameters,
+): Promise<void> {
+  await updateMetadataRows(dir, 'segment_metadata', segmentId, parameters)
+}
+
 async function updateMetadataRows(
   {db}: PersistDir,
   table: 'collection_metadata' | 'segment_metadata',

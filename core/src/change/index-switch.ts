@@ -8,6 +8,7 @@ import {encodeSeqId, keepsVectorSeqIdInTable} from '../catalog/seq-id.js'
 import {exists} from '../persist-dir/exists.js'
 import {segmentFolder} from '../persist-dir/segment-folders.js'
 import {transaction} from '../sqlite/database.js'
+import {backupName} from './backup-name.js'
 import {fsyncPath} from './durable.js'
 
 /** What a builder of an index returns: how far it has applied the log, and whatever the caller wants to know. */
@@ -128,7 +129,7 @@ export async function retire(
       return {backup: undefined, warning: undefined}
     }
 
-    const backup = `${oldFolder}_backup_${timestamp(new Date())}`
+    const backup = backupName(oldFolder)
     await rename(oldFolder, backup)
     await fsyncPath(dir.path)
     return {backup, warning: undefined}
@@ -137,9 +138,4 @@ export async function retire(
     const warning = `The new index is in force, but the old folder ${oldFolder} could not be put away: ${reason}. No segment owns it any more.`
     return {backup: undefined, warning}
   }
-}
-
-/** `YYYYMMDDhhmmss`, in UTC so that names sort as they were made. */
-function timestamp(date: Date): string {
-  return date.toISOString().replaceAll(/\D/g, '').slice(0, 14)
 }

@@ -1,3 +1,4 @@
+export {backUpDatabase, type DatabaseBackup} from './database-backup.js'
 export {requireFreeSpace} from './disk-space.js'
 export {fsyncPath} from './durable.js'
 export {

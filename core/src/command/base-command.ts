@@ -77,7 +77,7 @@ export abstract class ChopsCommand extends Command {
    * opens the directory for itself, see `withWriteAccess`.
    */
   protected async approve(
-    dir: PersistDir,
+    dir: Pick<PersistDir, 'close' | 'path'>,
     flags: ChangeFlags,
     question: string,
   ): Promise<'approved' | 'cancelled' | 'dry-run'> {

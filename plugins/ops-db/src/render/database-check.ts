@@ -10,14 +10,14 @@ import type {LedgerRow} from '../services/check/ledger.js'
 const SEVERITY: Record<Severity, string> = {C: 'critical', E: 'error', I: 'info', W: 'warning'}
 
 /** The findings, the worst first, and where the vectors are. */
-export function checkTables({findings, ledger}: DatabaseCheck): TableData[] {
+export function checkTables({findings, ledger}: DatabaseCheck, title = 'Findings'): TableData[] {
   return [
-    ...(findings.length > 0 ? [findingsTable(findings)] : []),
+    ...(findings.length > 0 ? [findingsTable(findings, title)] : []),
     ...(ledger.length > 0 ? [ledgerTable(ledger)] : []),
   ]
 }
 
-export function findingsTable(findings: readonly Finding[], title = 'Findings'): TableData {
+function findingsTable(findings: readonly Finding[], title: string): TableData {
   return {
     columns: ['Id', 'Severity', 'Collection', 'Finding', 'Repair'],
     rows: findings.map(({collection, command, id, message, repairable, severity}) => [
@@ -93,7 +93,8 @@ export function explanationText(error: string, explained: readonly ExplainedErro
     .join('\n\n')
 }
 
-function placeOf({database, name, tenant}: FindingCollection): string {
+/** A collection by its name, with its place where that is not the default. */
+export function placeOf({database, name, tenant}: FindingCollection): string {
   const isDefault = tenant === 'default_tenant' && database === 'default_database'
   return isDefault ? name : `${tenant}/${database}/${name}`
 }

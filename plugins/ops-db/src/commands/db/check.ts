@@ -1,12 +1,15 @@
-import {ChopsCommand, persistDirArg} from '@chops/core/command'
+import {changeFlags, ChopsCommand, persistDirArg} from '@chops/core/command'
 import {usage} from '@chops/core/errors'
 import * as Flags from '@oclif/core/flags'
 
 import {checkTables, explanationText, idsText, summaryText} from '../../render/database-check.js'
-import {checkDatabase, type DatabaseCheck} from '../../services/check/check-database.js'
+import {fixText, leftText, planTable, questionText} from '../../render/database-fix.js'
+import {checkDatabase, type CheckOptions, type DatabaseCheck} from '../../services/check/check-database.js'
 import {explain, type ExplainedError} from '../../services/check/explanations.js'
 import {SEVERITIES, type Severity} from '../../services/check/invariants.js'
-import {openForCheck} from '../../services/check/open.js'
+import {type CheckedDirectory, openForCheck} from '../../services/check/open.js'
+import {type DatabaseFix, fixDatabase, nothingMade} from '../../services/fix/fix-database.js'
+import {planRepairs} from '../../services/fix/plan.js'
 
 const STEPS = {
   sqlite: 'Check the integrity of chroma.sqlite3',
@@ -16,9 +19,13 @@ const STEPS = {
   index: 'Check the indexes',
 } as const
 
+type FixStatus = 'cancelled' | 'done' | 'dry-run' | 'nothing-to-do'
+
 export interface DbCheckResult extends DatabaseCheck {
   /** What the error given with --explain comes from; null without it. */
   explanation: null | {error: string; known: ExplainedError[]}
+  /** What --fix did or would do, after which everything else here was found; null without it. */
+  fix: (DatabaseFix & {before: DatabaseCheck['findings']; status: FixStatus}) | null
 }
 
 export default class DbCheck extends ChopsCommand {
@@ -26,9 +33,11 @@ export default class DbCheck extends ChopsCommand {
 
   static override description = `Checks every part of a persist directory against each other: the SQLite file and its schema (S), collections and segments (Y), records and documents (M), the log (W), every index file (H), where the vector of each record is (X), and the machine (P). Each finding has a stable id, a severity, the figures, and the command that repairs it.
 
-Nothing is changed, not even a timestamp, and no file is given to native code, so it works on directories that crash Chroma, on a read-only mount and beside a running Chroma.
+Without --fix nothing is changed, not even a timestamp, and no file is given to native code, so it works on directories that crash Chroma, on a read-only mount and beside a running Chroma.
 
-Exit code 0: healthy, or nothing but information. Exit code 1: findings.`
+With --fix it shows what it is going to repair, asks, copies chroma.sqlite3 to chroma.sqlite3_backup_<time>, repairs, and checks again. Rows are repaired in one transaction, indexes are built beside the old ones, which are kept. Records whose vectors are lost, and log rows that no Chroma can apply, are written to files in the directory, never dropped. What it cannot repair it leaves as it is, and says so. Stop Chroma first.
+
+Exit code 0: healthy, or nothing but information. Exit code 1: findings, after the repair with --fix.`
 
   static override examples = [
     {
@@ -38,6 +47,10 @@ Exit code 0: healthy, or nothing but information. Exit code 1: findings.`
     {
       command: '<%= config.bin %> <%= command.id %> ./chroma --explain "Error loading hnsw index"',
       description: 'Ask what causes an error that Chroma gives:',
+    },
+    {
+      command: '<%= config.bin %> <%= command.id %> ./chroma --fix --dry-run',
+      description: 'See what would be repaired:',
     },
     {
       command: '<%= config.bin %> <%= command.id %> ./chroma --collection docs --verbose',
@@ -50,6 +63,7 @@ Exit code 0: healthy, or nothing but information. Exit code 1: findings.`
   ]
 
   static override flags = {
+    ...changeFlags,
     collection: Flags.string({
       char: 'c',
       description: 'look at the index and the vectors of this collection only',
@@ -60,6 +74,7 @@ Exit code 0: healthy, or nothing but information. Exit code 1: findings.`
       description: 'an error text of Chroma: say what causes it, and what of that is the case here',
       helpValue: 'TEXT',
     }),
+    fix: Flags.boolean({default: false, description: 'repair what can be repaired, and check again'}),
     severity: Flags.option({
       default: 'I' as Severity,
       description: 'report this severity and worse: C critical, E error, W warning, I information',
@@ -73,7 +88,7 @@ Exit code 0: healthy, or nothing but information. Exit code 1: findings.`
     }),
   }
 
-  static override summary = 'Find what is wrong with a directory, without changing it.'
+  static override summary = 'Find what is wrong with a directory, and repair it.'
 
   override async run(): Promise<DbCheckResult> {
     const {args, flags} = await this.parse(DbCheck)
@@ -83,32 +98,77 @@ Exit code 0: healthy, or nothing but information. Exit code 1: findings.`
     const dir = await openForCheck(args.PERSIST_DIR)
     try {
       for (const warning of dir.warnings) this.warn(warning)
-      const checked = await this.runSteps(STEPS, (onStep) =>
-        checkDatabase(dir, {
-          ...(name !== undefined && {collection: {database, name, tenant}}),
-          onStep,
-          severity,
-          signal: this.signal,
-          verbose,
-        }),
-      )
+      const options: CheckOptions = {
+        ...(name !== undefined && {collection: {database, name, tenant}}),
+        allIds: verbose || flags.fix,
+        measureReach: verbose,
+        severity,
+        signal: this.signal,
+      }
+      const found = await this.check(dir, options)
       const error = flags.explain
-      const explanation = error === undefined ? null : {error, known: explain(error, checked.findings)}
-      await this.show({...checked, explanation}, verbose)
-      return {...checked, explanation}
+      const explanation = error === undefined ? null : {error, known: explain(error, found.findings)}
+      this.log(`ChromaDB version: ${found.chromaVersion}`)
+      if (explanation) this.log(`${explanationText(explanation.error, explanation.known)}\n`)
+      await this.show(found, verbose)
+      if (!flags.fix) return this.finish({...found, explanation, fix: null})
+      const {after, fix} = await this.fix(dir, found, options, flags)
+      return this.finish({...after, explanation, fix})
     } finally {
       await dir.close()
     }
   }
 
-  private async show(checked: DbCheckResult, verbose: boolean): Promise<void> {
-    const {chromaVersion, explanation, findings, ledger} = checked
-    this.log(`ChromaDB version: ${chromaVersion}`)
-    if (explanation) this.log(`${explanationText(explanation.error, explanation.known)}\n`)
-    await this.table(...checkTables(checked))
-    const ids = verbose ? idsText(ledger) : ''
+  private async fix(
+    dir: CheckedDirectory,
+    found: DatabaseCheck,
+    options: CheckOptions,
+    flags: {'dry-run': boolean; force: boolean; verbose: boolean; yes: boolean},
+  ): Promise<{after: DatabaseCheck; fix: DbCheckResult['fix']}> {
+    const plan = planRepairs(found)
+    const before = found.findings
+    const left = leftText(found, plan)
+    if (left !== '') this.log(left)
+    if (plan.length === 0) {
+      this.log('There is nothing to repair.')
+      return {after: found, fix: {...nothingMade(plan), before, status: 'nothing-to-do'}}
+    }
+
+    await this.table(planTable(plan))
+    const decision = await this.approve(dir, flags, questionText(plan))
+    if (decision !== 'approved') return {after: found, fix: {...nothingMade(plan), before, status: decision}}
+    const steps = Object.fromEntries(plan.map(({action}, position) => [`${position}`, action]))
+    const made = await this.runSteps(steps, (onStep) =>
+      fixDatabase(found, plan, {
+        force: flags.force,
+        onRepair: (position) => onStep(`${position}`, 0, 1),
+        signal: this.signal,
+      }),
+    )
+    this.log(fixText(made))
+    const again = await openForCheck(dir.path)
+    try {
+      const after = await this.check(again, options)
+      await this.show(after, flags.verbose, 'After')
+      return {after, fix: {...made, before, status: 'done'}}
+    } finally {
+      await again.close()
+    }
+  }
+
+  private check(dir: CheckedDirectory, options: CheckOptions): Promise<DatabaseCheck> {
+    return this.runSteps(STEPS, (onStep) => checkDatabase(dir, {...options, onStep}))
+  }
+
+  private async show(checked: DatabaseCheck, verbose: boolean, title?: string): Promise<void> {
+    await this.table(...checkTables(checked, title))
+    const ids = verbose ? idsText(checked.ledger) : ''
     if (ids !== '') this.log(ids)
     this.log(summaryText(checked))
-    if (findings.some(({severity}) => severity !== 'I')) this.reportFindings()
+  }
+
+  private finish(result: DbCheckResult): DbCheckResult {
+    if (result.findings.some(({severity}) => severity !== 'I')) this.reportFindings()
+    return result
   }
 }

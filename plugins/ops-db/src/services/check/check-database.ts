@@ -33,14 +33,16 @@ export interface DatabaseCheck {
 }
 
 export interface CheckOptions {
+  /** Keep all ids of lost vectors and of vectors without a record. */
+  allIds?: boolean | undefined
   /** Look at the index and the vectors of this collection only. */
   collection?: CollectionChoice | undefined
+  /** Load each graph and measure what searches can reach. */
+  measureReach?: boolean | undefined
   onStep?: OnStep
   /** The least severity that is reported. */
   severity?: Severity | undefined
   signal?: AbortSignal
-  /** Keep all ids of lost vectors, and measure what searches can reach. */
-  verbose?: boolean | undefined
 }
 
 const NO_FACTS: Facts = {collections: [], positions: [], segments: []}
@@ -77,16 +79,17 @@ async function checkAll(
     dir.generation ?? (await findings.guard('S4', 'The schema', () => inferGeneration(db))) ?? UNKNOWN
   const facts = await findings.guard('S1', 'The catalog (collections and segments)', () => readFacts(db))
   const context: CheckContext = {
+    allIds: options.allIds ?? false,
     databaseFile,
     db,
     facts: facts ?? NO_FACTS,
     findings,
     generation,
+    measureReach: options.measureReach ?? false,
     onStep: options.onStep ?? (() => {}),
     path,
     selected: selectedOf(facts ?? NO_FACTS, options.collection),
     signal: options.signal,
-    verbose: options.verbose ?? false,
   }
   await checkSqlite(context, isRecovered)
   await checkSchema(context)

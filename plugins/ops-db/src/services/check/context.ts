@@ -18,18 +18,20 @@ export type OnStep = (step: CheckStep, done: number, total: number) => void
 
 /** What every group of checks gets. */
 export interface CheckContext {
+  /** Keep all ids that are concerned, not just some. */
+  allIds: boolean
   databaseFile: string
   db: Database
   facts: Facts
   findings: Findings
   generation: Generation
+  /** Load the graphs and measure what searches can reach. */
+  measureReach: boolean
   onStep: OnStep
   path: string
   /** The collections whose indexes and vectors are looked at. */
   selected: readonly CollectionFacts[]
   signal: AbortSignal | undefined
-  /** Keep all ids that are concerned, not just some. */
-  verbose: boolean
 }
 
 /** What is found, in the order it is found. */

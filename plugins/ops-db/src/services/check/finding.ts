@@ -23,14 +23,14 @@ export interface Finding {
 
 export interface FindingDetails {
   collection?: Collection | undefined
-  command?: string
+  command?: null | string
   repairable?: Repairable
   severity?: Severity
 }
 
 /** A finding with the severity of its invariant and no repair, unless the details say otherwise. */
 export function finding(id: FindingId, message: string, details: FindingDetails = {}): Finding {
-  const {collection, command, repairable = command === undefined ? 'no' : 'yes', severity} = details
+  const {collection, command, repairable = command ? 'yes' : 'no', severity} = details
   return {
     collection: collection
       ? {
@@ -63,8 +63,8 @@ export function collectionFlags({database, name, tenant}: FindingCollection): st
 }
 
 /** What `db check --fix` repairs. */
-export function byFix(_path: string, _repairable: Repairable = 'yes'): FindingDetails {
-  return {}
+export function byFix(path: string, repairable: Repairable = 'yes'): FindingDetails {
+  return {command: commandLine('db', 'check', path, '--fix'), repairable}
 }
 
 function shellWord(word: string): string {

@@ -124,7 +124,7 @@ export async function checkIndex(
     findings.add('H17', message, {collection, command: rebuild, severity: isLarge ? 'W' : 'I'})
   }
 
-  if (context.verbose && problems.length === 0) await checkReach(context, collection, folder, rebuild)
+  if (context.measureReach && problems.length === 0) await checkReach(context, collection, folder, rebuild)
   return {file: metadataFile, ids: metadata.idToLabel, live}
 }
 

@@ -1,6 +1,5 @@
-import type {IdTable} from '@chops/core/hnsw'
-
-import {readIndexMetadata} from '@chops/core/hnsw'
+import {IdTable, readIndexMetadata} from '@chops/core/hnsw'
+import {keysetPages} from '@chops/core/sqlite'
 
 import type {CollectionFacts} from './facts.js'
 import type {FindingCollection} from './finding.js'
@@ -60,11 +59,11 @@ export async function takeLedger(
   pending: IdTable | undefined,
 ): Promise<LedgerRow> {
   const {database, id, name, tenant} = collection
-  const ledger = new Ledger(index, pending, context.verbose)
+  const ledger = new Ledger(index, pending, context.allIds)
   for await (const page of recordPages(context, collection)) for (const record of page) ledger.take(record)
   ledger.takeWaitingRecords()
   const withoutRecord = collection.metadataSegment
-    ? await ledger.readWithoutRecord(context)
+    ? await ledger.readWithoutRecord(context, collection)
     : {count: 0, ids: []}
   const isKnown = index !== undefined
   return {
@@ -142,6 +141,31 @@ async function* recordPages(
   }
 }
 
+/**
+ * Ids that the log adds, each once.
+ *
+ * @yields an id
+ */
+async function* loggedIds({db, signal}: CheckContext, {topic}: CollectionFacts): AsyncGenerator<string> {
+  const seen = new IdTable()
+  const pages = keysetPages<{id: string; seq_id: number}>(db, {
+    columns: 'seq_id, CAST(id AS TEXT) AS id',
+    from: 'embeddings_queue',
+    key: 'seq_id',
+    pageSize: PAGE,
+    params: [topic],
+    where: 'topic = ? AND operation IN (0, 2)',
+  })
+  for await (const page of pages) {
+    signal?.throwIfAborted()
+    for (const {id} of page) {
+      if (seen.slotOf(id) >= 0) continue
+      seen.set(id, 0)
+      yield id
+    }
+  }
+}
+
 class Ledger {
   indexed = 0
   inLogOnly = 0
@@ -183,7 +207,11 @@ class Ledger {
   }
 
   /** Vectors that nothing refers to: ids of the index first, then those of the log. */
-  async readWithoutRecord({signal, verbose}: CheckContext): Promise<{count: number; ids: string[]}> {
+  async readWithoutRecord(
+    context: CheckContext,
+    collection: CollectionFacts,
+  ): Promise<{count: number; ids: string[]}> {
+    const {allIds, signal} = context
     const {index, pending} = this
     if (!index) return {count: 0, ids: []}
     let count = 0
@@ -193,19 +221,31 @@ class Ledger {
     if (count > 0 && file !== undefined) {
       const onId = (id: string): void => {
         const slot = index.ids.slotOf(id)
-        if (slot >= 0 && this.isWithoutRecord(slot) && (verbose || ids.length < SHOWN)) ids.push(id)
+        if (slot >= 0 && this.isWithoutRecord(slot) && (allIds || ids.length < SHOWN)) ids.push(id)
       }
 
       await readIndexMetadata(file, {ids: 'fingerprints', onId, signal})
     }
 
-    for (const waiting of pending?.slots() ?? []) {
-      const marks = pending?.marksAt(waiting) ?? 0
-      const isInIndex = pending ? index.ids.slotAs(pending, waiting) >= 0 : false
-      if (marks & PENDING.vectorThere && !(marks & PENDING.isRecord) && !isInIndex) count += 1
+    let logged = 0
+    for (const waiting of pending?.slots() ?? []) if (this.isLoggedWithoutRecord(waiting)) logged += 1
+    if (logged > 0) {
+      for await (const id of loggedIds(context, collection)) {
+        const waiting = pending?.slotOf(id) ?? -1
+        const isOne = waiting >= 0 && this.isLoggedWithoutRecord(waiting)
+        if (isOne && (allIds || ids.length < SHOWN)) ids.push(id)
+      }
     }
 
-    return {count, ids}
+    return {count: count + logged, ids}
+  }
+
+  /** An id of the log only. */
+  private isLoggedWithoutRecord(waiting: number): boolean {
+    const {index, pending} = this
+    if (!index || !pending || index.ids.slotAs(pending, waiting) >= 0) return false
+    const marks = pending.marksAt(waiting)
+    return (marks & PENDING.vectorThere) !== 0 && !(marks & PENDING.isRecord)
   }
 
   private isWithoutRecord(slot: number): boolean {

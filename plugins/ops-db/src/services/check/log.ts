@@ -4,7 +4,7 @@ import {formatBytes} from '@chops/core/output'
 
 import type {PendingLog} from './pending.js'
 
-import {asPersistDir, type CheckContext} from './context.js'
+import {asPersistDir, type CheckContext, damageText} from './context.js'
 import {bigSeqIdOf, type CollectionFacts, type Position} from './facts.js'
 import {byFix, commandLine, counted} from './finding.js'
 import {LARGE_LEFTOVER} from './leftovers.js'
@@ -46,6 +46,7 @@ export function checkPositions({facts, findings, generation, path}: CheckContext
     const value = bigSeqIdOf(position)
     if (value === undefined || value < LARGEST || !owned.has(position.segmentId)) continue
     const decoded = decodeMigrated(value)
+    const isVector = facts.segments.some(({id, scope}) => id === position.segmentId && scope === 'VECTOR')
     const meaning =
       decoded === undefined
         ? 'no log reaches that'
@@ -56,7 +57,11 @@ export function checkPositions({facts, findings, generation, path}: CheckContext
       {
         collection: collectionOf(facts.collections, position.segmentId),
         ...byFix(path),
-        ...(decoded === undefined && {repairable: 'partly'}),
+        // How far the records are can be told from them; how far the vectors are can not.
+        ...(decoded === undefined && {
+          ...byFix(path, 'partly'),
+          ...(isVector && {command: null, repairable: 'no' as const}),
+        }),
       },
     )
   }
@@ -171,7 +176,7 @@ export function checkRows({findings, path, selected}: CheckContext, pending: Pen
     if (!unusable) continue
     findings.add(
       'W8',
-      `${counted(unusable.count, 'log row')} that no Chroma can apply: first row ${unusable.seqId} ${unusable.what}.`,
+      `${counted(unusable.seqIds.length, 'log row')} that no Chroma can apply: first row ${unusable.seqIds[0]} ${unusable.what}.`,
       {collection, ...byFix(path, 'partly')},
     )
   }
@@ -183,11 +188,17 @@ export async function checkPurging(context: CheckContext): Promise<void> {
   if (generation.schema.embeddingsQueue < 2) return
   const rows = await db.all('SELECT 1 FROM embeddings_queue_config LIMIT 2')
   if (rows.length > 1) {
-    findings.add('W9', 'embeddings_queue_config has several rows; Chroma expects one at most.')
+    findings.add('W9', 'embeddings_queue_config has several rows; Chroma expects one at most.', byFix(path))
     return
   }
 
-  if ((await readPurgeMode(asPersistDir(context))) === 'off') {
+  const mode = await readPurgeMode(asPersistDir(context)).catch((error: unknown) => {
+    const message = damageText(error)
+    if (message === undefined) throw error
+    findings.add('W9', `${message} Chroma cannot open the directory.`, byFix(path))
+    return 'unset'
+  })
+  if (mode === 'off') {
     findings.add('W9', 'Chroma does not purge the log by itself, so it grows with every write.', {
       command: commandLine('wal', 'config', path, '--purge', 'auto'),
       severity: 'I',

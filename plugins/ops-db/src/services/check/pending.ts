@@ -20,8 +20,7 @@ export const PENDING = {
 
 /** The first row of a collection that no engine can apply, and how many there are. */
 export interface UnusableRows {
-  count: number
-  seqId: number
+  seqIds: number[]
   /** Goes on after the row's number. */
   what: string
 }
@@ -93,8 +92,8 @@ function take(pending: PendingLog, collection: CollectionFacts, vectorApplied: n
   const waitsForRecord = row.seq_id > (collection.metadataSegment?.maxSeqId ?? 0)
   const what = defectOf(row, collection.dimension, waitsForVector, waitsForRecord)
   if (what !== undefined) {
-    const unusable = pending.unusable.get(row.topic) ?? {count: 0, seqId: row.seq_id, what}
-    unusable.count += 1
+    const unusable = pending.unusable.get(row.topic) ?? {seqIds: [], what}
+    unusable.seqIds.push(row.seq_id)
     pending.unusable.set(row.topic, unusable)
     return
   }
