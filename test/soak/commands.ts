@@ -52,7 +52,7 @@ const COMMANDS: Command[] = [
     'wal config',
     ({dice, version}) => (knowsPurging(version) ? ['--purge', dice.pick(['auto', 'off'])] : undefined),
   ],
-  ['wal export', ({dice}) => dice.some(['--dry-run'])],
+  ['wal export', () => ['--out', `${DIRECTORY}.jsonl`]],
   ['db info'],
   ['db check', ({dice}) => dice.some(['--fix'])],
   ['db clean', ({dice}) => dice.some(['--backups'])],

@@ -85,7 +85,7 @@ class Soak {
     const text = `chops ${round.args.join(' ')}`
     if (!this.hasDirectory) return `${text}: left out`
     const started = performance.now()
-    const args = [...round.args.map((arg) => (arg === DIRECTORY ? this.persistDir : arg)), '--json']
+    const args = [...round.args.map((arg) => arg.replace(DIRECTORY, this.persistDir)), '--json']
     const withYes = args.includes('--yes') || !changes(round) ? args : [...args, '--yes']
     const {code, signal, stderr, stdout} = await this.run(round, withYes)
     const isDone = code === 0
