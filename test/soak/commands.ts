@@ -54,7 +54,6 @@ const COMMANDS: Command[] = [
   ],
   ['wal export', () => ['--out', `${DIRECTORY}.jsonl`]],
   ['db info'],
-  ['db check', ({dice}) => dice.some(['--fix'])],
   ['db clean', ({dice}) => dice.some(['--backups'])],
   ['db vacuum'],
   ['fts rebuild'],

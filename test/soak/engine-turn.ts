@@ -9,7 +9,7 @@ import type {Engine} from '../engines/support/engines.js'
 import {ENVIRONMENT} from '../engines/support/judge.js'
 
 const DRIVER = fileURLToPath(new URL('driver.py', import.meta.url))
-const SECONDS_PER_ANSWER = 120
+const SECONDS_PER_ANSWER = 300
 const SHOWN_LINES = 15
 
 /** A real Chroma that serves the directory. */
