@@ -1,4 +1,5 @@
 import {join} from 'node:path'
+import {fileURLToPath} from 'node:url'
 
 import {chops} from './chops.js'
 import {COLLECTION} from './data/database.js'
@@ -11,6 +12,9 @@ import {type Command, interleave, type InterleaveOptions} from './run.js'
 const ROUNDS = 3
 const PENDING_ROWS = 200_000
 const MEMORY_GOAL = 200e6
+const READ_AND_CHECK = fileURLToPath(new URL('data/read-and-check.mjs', import.meta.url))
+const CHECK_MEMORY_GOAL = 400e6
+const CHECK_TIME_GOAL = 2
 
 /** What reads every byte of a large directory, beside reading the same bytes once and doing nothing with them. */
 export async function measureLarge(shape: Shape): Promise<Row[]> {
@@ -31,6 +35,7 @@ export async function measureLarge(shape: Shape): Promise<Row[]> {
     await besideReading(`wal info, ${size}, ${PENDING_ROWS} pending`, chops('wal', 'info', withLog), [
       logFile,
     ]),
+    await checkBesideSqlite(`db check, ${size}`, applied, files),
   ]
   const name = `db info, ${size}, cold cache`
   const [database = ''] = files
@@ -51,5 +56,17 @@ async function besideReading(
     {name, runs: runs.get('command') ?? []},
     {name: 'cat of the same files', runs: runs.get('reading') ?? []},
     goal === undefined ? {} : {memory: goal},
+  )
+}
+
+/** Beside reading the same files once and SQLite's own check of the database, which is a part of it. */
+async function checkBesideSqlite(name: string, persistDir: string, files: readonly string[]): Promise<Row> {
+  const command = chops('db', 'check', persistDir, '--severity', 'W')
+  const base: Command = {args: [READ_AND_CHECK, ...files], file: process.execPath}
+  const runs = await interleave({base, command}, {memory: true, rounds: ROUNDS})
+  return compare(
+    {name, runs: runs.get('command') ?? []},
+    {name: "cat of the same files, and SQLite's integrity_check", runs: runs.get('base') ?? []},
+    {memory: CHECK_MEMORY_GOAL, ratio: CHECK_TIME_GOAL},
   )
 }

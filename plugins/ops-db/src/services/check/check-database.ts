@@ -11,8 +11,8 @@ import {asPersistDir, type CheckContext, Findings, type OnStep} from './context.
 import {checkEnvironment} from './environment.js'
 import {type CollectionFacts, type Facts, inferGeneration, readFacts} from './facts.js'
 import {checkFolders} from './folders.js'
-import {checkIndex} from './index-files.js'
-import {isAtLeast, SEVERITIES, type Severity} from './invariants.js'
+import {checkIndex, type IndexIds, sizeOfIndex} from './index-files.js'
+import {INVARIANTS, isAtLeast, SEVERITIES, type Severity} from './invariants.js'
 import {checkLedger, type LedgerRow, takeLedger} from './ledger.js'
 import {checkLogEnd, checkOrder, checkPositions, checkPurging, checkRows, checkTopics} from './log.js'
 import {checkMetadata} from './metadata.js'
@@ -44,6 +44,8 @@ export interface CheckOptions {
   severity?: Severity | undefined
   signal?: AbortSignal
 }
+
+const IDS = Object.keys(INVARIANTS)
 
 const NO_FACTS: Facts = {collections: [], positions: [], segments: []}
 
@@ -91,19 +93,51 @@ async function checkAll(
     selected: selectedOf(facts ?? NO_FACTS, options.collection),
     signal: options.signal,
   }
+  const ahead = await readAhead(context)
   await checkSqlite(context, isRecovered)
   await checkSchema(context)
   context.onStep('catalog', 0, 1)
   await findings.guard('S1', 'The catalog', () => checkCatalog(context))
   await checkMetadata(context)
-  const ledger = await checkVectors(context)
+  const ledger = await checkVectors(context, ahead)
   // Without the segments every folder would look as if nobody owned it.
   if (facts) await findings.guard('H2', 'The folders', () => checkFolders(context, ledger))
   return ledger
 }
 
+/** An index that is being read already. */
+interface Ahead {
+  collection: CollectionFacts
+  index: Promise<IndexIds | undefined>
+}
+
+/**
+ * Begins to read the files of the largest index, so that the processor works on them while SQLite, in a thread of its
+ * own, checks the database. One only, because what is kept of an index stays in memory until its turn comes.
+ */
+async function readAhead(context: CheckContext): Promise<Ahead | undefined> {
+  const sizes = await Promise.all(
+    context.selected.map(async (collection) => ({collection, size: await sizeOfIndex(context, collection)})),
+  )
+  const largest = sizes.sort((a, b) => b.size - a.size)[0]
+  if (!largest || largest.size === 0) return undefined
+  const {collection} = largest
+  const index = readIndex(context, collection, () => {})
+  // Whoever awaits it hears of a failure; a check that ended before must not die of one that nobody hears.
+  index.catch(() => {})
+  return {collection, index}
+}
+
+function readIndex(
+  context: CheckContext,
+  collection: CollectionFacts,
+  onShare: (share: number) => void,
+): Promise<IndexIds | undefined> {
+  return context.findings.guard('H3', 'The index', () => checkIndex(context, collection, onShare), collection)
+}
+
 /** W, H and X: the log, the indexes, and both against the records. */
-async function checkVectors(context: CheckContext): Promise<LedgerRow[]> {
+async function checkVectors(context: CheckContext, ahead: Ahead | undefined): Promise<LedgerRow[]> {
   const {findings, onStep, selected} = context
   const guard = <T>(what: string, work: () => Promise<T>): Promise<T | undefined> =>
     findings.guard('S1', what, work)
@@ -121,7 +155,10 @@ async function checkVectors(context: CheckContext): Promise<LedgerRow[]> {
   for (const [position, collection] of selected.entries()) {
     onStep('index', position, selected.length)
     const onShare = (share: number): void => onStep('index', position + share, selected.length)
-    const row = await checkCollection(context, collection, pending, onShare)
+    const index = await (ahead?.collection === collection
+      ? ahead.index
+      : readIndex(context, collection, onShare))
+    const row = await checkCollection(context, collection, index, pending)
     if (row) ledger.push(row)
   }
 
@@ -131,16 +168,10 @@ async function checkVectors(context: CheckContext): Promise<LedgerRow[]> {
 async function checkCollection(
   context: CheckContext,
   collection: CollectionFacts,
+  index: IndexIds | undefined,
   pending: PendingLog | undefined,
-  onShare: (share: number) => void,
 ): Promise<LedgerRow | undefined> {
   const {findings} = context
-  const index = await findings.guard(
-    'H3',
-    'The index',
-    () => checkIndex(context, collection, onShare),
-    collection,
-  )
   if (!pending) return undefined
   const waiting = pending.byTopic.get(collection.topic)
   const row = await findings.guard(
@@ -175,7 +206,8 @@ function report(
   const counts = {C: 0, E: 0, I: 0, W: 0}
   for (const {severity} of all) counts[severity] += 1
   const shown = all.filter(({severity}) => isAtLeast(severity, least))
-  const rank = ({severity}: Finding): number => SEVERITIES.indexOf(severity)
+  const rank = ({id, severity}: Finding): number =>
+    SEVERITIES.indexOf(severity) * IDS.length + IDS.indexOf(id)
   return {
     chromaVersion: generation ? generationText(generation) : 'unknown',
     counts,

@@ -13,7 +13,7 @@ import {
   readIndexMetadata,
 } from '@chops/core/hnsw'
 import {exists, segmentFolder} from '@chops/core/persist-dir'
-import {readdir} from 'node:fs/promises'
+import {readdir, stat} from 'node:fs/promises'
 import {basename, join} from 'node:path'
 
 import {misses} from './applied.js'
@@ -126,6 +126,17 @@ export async function checkIndex(
 
   if (context.measureReach && problems.length === 0) await checkReach(context, collection, folder, rebuild)
   return {file: metadataFile, ids: metadata.idToLabel, live}
+}
+
+/** Bytes of the vectors of a collection on the disk; 0 for what cannot be looked at. */
+export async function sizeOfIndex({path}: CheckContext, {vectorSegment}: CollectionFacts): Promise<number> {
+  try {
+    return vectorSegment
+      ? (await stat(join(segmentFolder(path, vectorSegment.id), 'data_level0.bin'))).size
+      : 0
+  } catch {
+    return 0
+  }
 }
 
 /** Rules of links and of the entry point: a new graph is made from the vectors. */
