@@ -111,21 +111,38 @@ const CROSSINGS: [EngineVersion, EngineVersion][] = [
   ['1.0.16', '0.6.3'],
 ]
 
+/** Whether an engine opens the directories of another: none goes back. */
+function isNewer(version: EngineVersion, than: EngineVersion): boolean {
+  return ENGINE_VERSIONS.indexOf(version) > ENGINE_VERSIONS.indexOf(than)
+}
+
+/**
+ * What the newer engine answers otherwise on a directory that it upgraded by itself: up to 0.6.3 a filtered query may find
+ * too few. By collection and text, with the database that the collections go into.
+ */
+async function upgradeProblems(engine: Engine, dir: string, original: Snapshot): Promise<string[]> {
+  const {problems} = await judgeBy(engine, copyOf(dir), original, {goOn: false, tolerance: NORMALISED})
+  return problems.map((problem) => problem.replace(/^([^/]+)\/[^/]+\//, '$1/moved/'))
+}
+
 for (const [source, target] of CROSSINGS) {
   describe(`snapshots of Chroma ${source} in a directory of ${target}, judged by ${target}`, () => {
     it('are read, searched and written to like the collections that were there', async function () {
       const older = await engineOrSkip(this, source)
       const engine = await engineOrSkip(this, target)
       const moved = await writeDirectory(older, {seed: 22})
+      const original = await snapshotBy(older, moved)
+      const known = isNewer(target, source) ? await upgradeProblems(engine, moved, original) : []
       const dir = await writeDirectory(engine, {seed: 23})
       const {collections} = await snapshotBy(engine, dir)
       const files = await snapshotAll(moved)
-      for (const collection of (await snapshotBy(older, moved)).collections) {
+      for (const collection of original.collections) {
         await run('collection', 'restore', dir, '-i', fileOf(files, collection), '-d', 'moved', '-y')
         collections.push({...collection, database: 'moved'})
       }
 
-      await expectSound(engine, dir, collections)
+      const {problems} = await judgeBy(engine, dir, {collections}, {tolerance: NORMALISED})
+      expect(problems.filter((problem) => !known.includes(problem))).to.deep.equal([])
     })
   })
 }
