@@ -4,7 +4,7 @@ import {dirname, join} from 'node:path'
 
 import {readCatalog} from '../../core/src/catalog/catalog.js'
 import {openPersistDir} from '../../core/src/persist-dir/persist-dir.js'
-import {findOrphanFolders} from '../../core/src/persist-dir/segment-folders.js'
+import {findOrphanFolders} from '../../core/src/persist-dir/leftovers.js'
 import type {ChromaRecord} from '../../core/src/records/index.js'
 import {verifyFile} from '../../plugins/ops-snapshot/src/services/verify-file.js'
 import {explorePoints, type Visit} from '../support/faults/explore.js'

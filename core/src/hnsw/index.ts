@@ -1,7 +1,7 @@
 export {checkIndexFiles} from './check.js'
 export {type GraphReport, measureGraph} from './graph-report.js'
 export {loadGraph} from './graph.js'
-export {type HnswHeader, inspectHeader} from './header.js'
+export {type HnswHeader, inspectHeader, readHeader} from './header.js'
 export {IdTable} from './id-table.js'
 export {writeIndexMetadata} from './index-metadata-writer.js'
 export {

@@ -8,11 +8,19 @@ export {
   type SchemaVersions,
 } from './generation.js'
 export {
+  findLeftovers,
+  findOrphanFolders,
+  isTrash,
+  type Leftover,
+  type LeftoverKind,
+  type OrphanFolder,
+} from './leftovers.js'
+export {
   DATABASE_FILE,
   openPersistDir,
   type PersistDir,
   recoveredText,
   requireChromaDirectory,
 } from './persist-dir.js'
-export {findOrphanFolders, INDEX_FILES, isUuid, type OrphanFolder, segmentFolder} from './segment-folders.js'
+export {INDEX_FILES, isUuid, segmentFolder} from './segment-folders.js'
 export {type Size, sizeOf} from './sizes.js'

@@ -26,6 +26,9 @@ export interface Circumstances {
 const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/
 const BACKUP = /^([\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})_backup_\d{14}$/
 
+/** The folder of an orphan or a backup that `db clean` had begun to remove; the next one finds it. */
+const TRASH = /^\.chops-trash-/
+
 /** A journal to which SQLite had not committed anything yet is not hot: it stays until the next writer comes. */
 const JOURNAL = 'chroma.sqlite3-journal'
 
@@ -149,6 +152,7 @@ function entryProblems(
   const mayBeHidden = before.entries.filter((name) => !oldFolders.has(name) && !before.orphans.includes(name))
   return after.entries.flatMap((name) => {
     if (owned.has(name) || mayBeHidden.includes(name)) return []
+    if (TRASH.test(name) && ending !== 'done' && after.orphans.includes(name)) return []
     if (UUID.test(name)) {
       return [
         ...(old.has(name) || ending === 'killed' ? [] : [`the new folder ${name} is left without an owner`]),

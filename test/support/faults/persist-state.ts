@@ -13,7 +13,8 @@ import {checkIndexFiles} from '../../../core/src/hnsw/check.js'
 import {readHeader} from '../../../core/src/hnsw/header.js'
 import {indexMetadataProblems, readIndexMetadata} from '../../../core/src/hnsw/index-metadata.js'
 import {openPersistDir} from '../../../core/src/persist-dir/persist-dir.js'
-import {findOrphanFolders, INDEX_FILES, segmentFolder} from '../../../core/src/persist-dir/segment-folders.js'
+import {findOrphanFolders} from '../../../core/src/persist-dir/leftovers.js'
+import {INDEX_FILES, segmentFolder} from '../../../core/src/persist-dir/segment-folders.js'
 import {databaseProblems, type Log, type LogRow, readLog, readUntouched} from './database-state.js'
 
 const knownFiles: readonly string[] = INDEX_FILES

@@ -1,0 +1,338 @@
+import {readCatalog} from '@chops/core/catalog'
+import {createOutputFile, fsyncPath, inspectOutputFile, requireFreeSpace} from '@chops/core/change'
+import {inUse, notFound, usage} from '@chops/core/errors'
+import {generationText, type PersistDir} from '@chops/core/persist-dir'
+import {transaction} from '@chops/core/sqlite'
+import {randomUUID} from 'node:crypto'
+import {mkdir, open, readdir, realpath, rename, rm, stat, writeFile} from 'node:fs/promises'
+import {basename, dirname, join, relative, resolve} from 'node:path'
+
+import {type Contents, DATABASE, listContents} from './contents.js'
+import {type BackedUpFile, type Manifest, MANIFEST, manifestText} from './manifest.js'
+import {FileShrank} from './read-file.js'
+import {type ArchiveFormat, formatOf, writeArchive} from './to-archive.js'
+import {copyTo, finishFolders} from './to-folder.js'
+import {verifyBackup} from './verify.js'
+
+export type BackupFormat = 'directory' | ArchiveFormat
+
+/** Where a backup goes. */
+export interface Target {
+  /** A file that would be overwritten. */
+  exists: boolean
+  format: BackupFormat
+  /** Absolute, with symbolic links resolved. */
+  path: string
+}
+
+export interface Backup {
+  bytes: number
+  chromaVersion: string
+  createdAt: null | string
+  files: number
+  format: BackupFormat
+  output: string
+  persistDirectory: string
+  /** What is left out, each with the reason. */
+  skipped: {path: string; reason: string}[]
+  status: 'cancelled' | 'done' | 'dry-run'
+  /** Every file was read back and compared. */
+  verified: boolean
+}
+
+export type BackupStep = 'copy' | 'verify'
+
+export interface BackupOptions {
+  onStep?: (step: BackupStep, done: number, total: number) => void
+  signal?: AbortSignal
+  /** Read the backup back before it gets its name. */
+  verify?: boolean
+}
+
+/** How often a directory whose index files change is copied again. */
+const ATTEMPTS = 3
+
+/** Nobody else reads a backup that is not finished. */
+const PRIVATE = 0o700
+
+/**
+ * Looks at where a backup is to go, before anything is written.
+ *
+ * @throws ChopsError `usage` for a place inside the directory, or a folder that holds something
+ */
+export async function inspectTarget(output: string, persistDir: string): Promise<Target> {
+  const format = formatOf(output)
+  const parent = await realpath(dirname(resolve(output)))
+  const path = join(parent, basename(resolve(output)))
+  if (!relative(await realpath(persistDir), path).startsWith('..')) {
+    throw usage(`${output} lies in the directory that is to be backed up.`, {
+      file: output,
+      next: 'Name a place outside of it.',
+    })
+  }
+
+  if (format) {
+    const file = await inspectOutputFile(output, persistDir)
+    return {...file, format}
+  }
+
+  const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    if (error.code === 'ENOTDIR')
+      throw usage(`${output} exists and is no folder.`, {file: output, next: NAME_ANOTHER})
+    throw error
+  })
+  if (names.length > 0) throw usage(`${output} exists and is not empty.`, {file: output, next: NAME_ANOTHER})
+  return {exists: false, format: 'directory', path}
+}
+
+const NAME_ANOTHER = 'Name a folder that does not exist yet, for example with the date in its name.'
+
+/** What a backup would hold. */
+export async function planBackup(dir: PersistDir, target: Target): Promise<Backup> {
+  const {entries, skipped} = await contentsOf(dir)
+  const files = entries.filter(({isFolder}) => !isFolder)
+  return {
+    bytes: sum(files.map(({bytes}) => bytes)),
+    chromaVersion: generationText(dir.generation),
+    createdAt: null,
+    files: files.length,
+    format: target.format,
+    output: target.path,
+    persistDirectory: dir.path,
+    skipped,
+    status: 'dry-run',
+    verified: false,
+  }
+}
+
+/**
+ * Copies the directory as it is at one instant: SQLite's shared lock keeps every commit away, and index files that were
+ * written to meanwhile make it start again. The backup gets its name when it is complete and on the disk.
+ *
+ * @throws ChopsError `in-use` when the index files keep changing
+ */
+export async function backUp(
+  dir: PersistDir,
+  {format, path: target}: Target,
+  options: BackupOptions = {},
+): Promise<Backup> {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    try {
+      const {manifest, skipped} =
+        format === 'directory'
+          ? await toFolder(dir, target, options)
+          : await toArchive(dir, target, format, options)
+      return {
+        bytes: sum(manifest.files.map(({bytes}) => bytes)),
+        chromaVersion: manifest.chromaVersion,
+        createdAt: manifest.createdAt,
+        files: manifest.files.length,
+        format,
+        output: target,
+        persistDirectory: dir.path,
+        skipped,
+        status: 'done',
+        verified: options.verify ?? false,
+      }
+    } catch (error) {
+      if (!(error instanceof Changed) && !(error instanceof FileShrank)) throw error
+    }
+  }
+
+  throw inUse(`Files in ${dir.path} change while they are copied; no backup was written.`, {
+    file: dir.path,
+    next: 'Stop what writes to Chroma and run the command again.',
+  })
+}
+
+/** The directory was written to while it was copied. */
+class Changed extends Error {}
+
+interface Taken {
+  manifest: Manifest
+  skipped: Contents['skipped']
+}
+
+/** Makes the manifest of what was read, unless it was changed meanwhile. */
+type Seal = (files: BackedUpFile[]) => Promise<Manifest>
+
+async function toFolder(dir: PersistDir, target: string, options: BackupOptions): Promise<Taken> {
+  const temporary = `${target}.${randomUUID()}.tmp`
+  await mkdir(temporary, {mode: PRIVATE})
+  try {
+    const taken = await atOneInstant(dir, async (contents, seal) => {
+      await requireRoom(target, contents)
+      const onBytes = counter(contents, options)
+      const files: BackedUpFile[] = []
+      for (const entry of contents.entries) {
+        const file = await copyTo(temporary, entry, onBytes, options.signal)
+        if (file) files.push(file)
+      }
+
+      return {entries: contents.entries, manifest: await seal(files), skipped: contents.skipped}
+    })
+    await finishFolders(temporary, taken.entries)
+    await writeFile(join(temporary, MANIFEST), manifestText(taken.manifest), {flag: 'wx', flush: true})
+    await fsyncPath(temporary)
+    await verifyIfAsked(temporary, {format: 'directory', name: target}, options)
+    options.signal?.throwIfAborted()
+    await rename(temporary, target)
+    await fsyncPath(dirname(target))
+    return taken
+  } catch (error) {
+    await rm(temporary, {force: true, recursive: true})
+    throw error
+  }
+}
+
+async function toArchive(
+  dir: PersistDir,
+  target: string,
+  format: ArchiveFormat,
+  options: BackupOptions,
+): Promise<Taken> {
+  return createOutputFile(target, async (temporary) => {
+    const taken = await atOneInstant(dir, async (contents, seal) => {
+      await requireRoom(target, contents)
+      const progress = {onBytes: counter(contents, options), signal: options.signal}
+      const file = await open(temporary, 'wx')
+      const write = async (chunk: Uint8Array): Promise<void> => {
+        await file.writeFile(chunk).catch((error: unknown) => {
+          // Errors of an open file do not say which one it is.
+          throw Object.assign(error as Error, {path: target})
+        })
+      }
+
+      try {
+        const manifest = await writeArchive(
+          {entries: contents.entries, format, target},
+          write,
+          seal,
+          progress,
+        )
+        return {manifest, skipped: contents.skipped}
+      } finally {
+        await file.close()
+      }
+    })
+    await verifyIfAsked(temporary, {format, name: target}, options)
+    options.signal?.throwIfAborted()
+    return taken
+  })
+}
+
+/**
+ * Runs work while nobody can commit anything to SQLite: from its first read to its end a transaction keeps the shared
+ * lock. A Chroma that only reads goes on; one that writes is told that the database is locked.
+ */
+async function atOneInstant<T>(
+  dir: PersistDir,
+  work: (contents: Contents, seal: Seal) => Promise<T>,
+): Promise<T> {
+  return transaction(dir.db, 'DEFERRED', async () => {
+    const contents = await contentsOf(dir)
+    const seal: Seal = async (files) => {
+      if (stateOf(await contentsOf(dir)) !== stateOf(contents)) throw new Changed()
+      return {
+        chromaVersion: generationText(dir.generation),
+        createdAt: new Date().toISOString(),
+        files,
+        format: 1,
+        persistDirectory: dir.path,
+      }
+    }
+
+    return work(contents, seal)
+  })
+}
+
+async function contentsOf(dir: PersistDir): Promise<Contents> {
+  const {segments} = await readCatalog(dir)
+  // Of a database that was left in the middle of a write, the private copy in which SQLite has undone it.
+  const main = await dir.db.get<{file: string}>("SELECT file FROM pragma_database_list WHERE name = 'main'")
+  return listContents(
+    dir.path,
+    segments.map(({id}) => id),
+    main?.file ?? dir.databaseFile,
+  )
+}
+
+/** Of what must not change while it is copied; other files are copied as they come. */
+function stateOf({entries}: Contents): string {
+  return entries
+    .filter(({isIndex, path}) => isIndex || path === DATABASE)
+    .map(({path, state}) => `${path} ${state}`)
+    .join('\n')
+}
+
+async function requireRoom(target: string, {entries}: Contents): Promise<void> {
+  const bytes = sum(entries.map(({allocated, bytes: apparent}) => Math.min(allocated, apparent)))
+  await requireFreeSpace(dirname(target), bytes, 'the backup')
+}
+
+function counter({entries}: Contents, {onStep}: BackupOptions): (bytes: number) => void {
+  const total = sum(entries.map(({bytes}) => bytes))
+  let done = 0
+  onStep?.('copy', 0, total)
+  return (bytes) => {
+    done += bytes
+    onStep?.('copy', done, total)
+  }
+}
+
+async function verifyIfAsked(
+  path: string,
+  as: {format: BackupFormat; name: string},
+  {onStep, signal, verify}: BackupOptions,
+): Promise<void> {
+  if (!verify) return
+  onStep?.('verify', 0, 1)
+  await verifyBackup(path, {...as, signal})
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}
+
+/** What is known of a backup that was verified. */
+export interface VerifiedBackup {
+  backup: string
+  bytes: number
+  chromaVersion: string
+  createdAt: string
+  files: number
+  format: BackupFormat
+  status: 'verified'
+}
+
+/**
+ * Verifies a backup that was made at another time.
+ *
+ * @throws ChopsError `damaged` when it is not what was backed up, `usage` when it is no backup at all
+ */
+export async function verifyExisting(backup: string, signal?: AbortSignal): Promise<VerifiedBackup> {
+  const stats = await stat(backup).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT')
+      throw notFound(`${backup} does not exist.`, {file: backup, next: 'Give a backup.'})
+    throw error
+  })
+  const format = stats.isDirectory() ? 'directory' : formatOf(backup)
+  if (format === undefined) {
+    throw usage(`${backup} is neither a folder nor a .tar.gz or .tar.zst.`, {
+      file: backup,
+      next: 'Give a backup that "chops db backup" made.',
+    })
+  }
+
+  const {chromaVersion, createdAt, files} = await verifyBackup(backup, {format, name: backup, signal})
+  return {
+    backup: resolve(backup),
+    bytes: sum(files.map(({bytes}) => bytes)),
+    chromaVersion,
+    createdAt,
+    files: files.length,
+    format,
+    status: 'verified',
+  }
+}

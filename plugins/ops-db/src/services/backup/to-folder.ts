@@ -1,0 +1,77 @@
+import {fsyncPath} from '@chops/core/change'
+import {mkdir, open, utimes} from 'node:fs/promises'
+import {join} from 'node:path'
+
+import type {Entry} from './contents.js'
+import type {BackedUpFile} from './manifest.js'
+
+import {readWhole} from './read-file.js'
+
+/** Holes are made of whole pieces of this size. */
+const PIECE = 1 << 16
+const ZEROS = Buffer.alloc(PIECE)
+
+/** Copies an entry to its place below a folder; what has holes keeps them. */
+export async function copyTo(
+  folder: string,
+  entry: Entry,
+  onBytes: (bytes: number) => void,
+  signal?: AbortSignal,
+): Promise<BackedUpFile | undefined> {
+  const target = join(folder, entry.path)
+  if (entry.isFolder) {
+    await mkdir(target, {mode: entry.mode | 0o700})
+    return undefined
+  }
+
+  const file = await open(target, 'wx', entry.mode)
+  const isSparse = entry.allocated < entry.bytes
+  try {
+    const sha256 = await readWhole(
+      entry,
+      async (chunk, position) => {
+        try {
+          await (isSparse ? writePieces(file, chunk, position) : file.writeFile(chunk))
+        } catch (error) {
+          // Errors of an open file do not say which one it is.
+          throw Object.assign(error as Error, {path: target})
+        }
+
+        onBytes(chunk.length)
+      },
+      signal,
+    )
+    if (isSparse) await file.truncate(entry.bytes)
+    await file.sync()
+    return {bytes: entry.bytes, path: entry.path, sha256}
+  } finally {
+    await file.close()
+    await utimes(target, entry.modified, entry.modified).catch(() => {})
+  }
+}
+
+/** Folders last, from the inside out: their own entries, and their times, which every file in them has changed. */
+export async function finishFolders(folder: string, entries: readonly Entry[]): Promise<void> {
+  for (const {isFolder, modified, path} of entries.toReversed()) {
+    if (!isFolder) continue
+    await utimes(join(folder, path), modified, modified)
+    await fsyncPath(join(folder, path))
+  }
+
+  await fsyncPath(folder)
+}
+
+async function writePieces(
+  file: Awaited<ReturnType<typeof open>>,
+  chunk: Buffer,
+  position: number,
+): Promise<void> {
+  for (let at = 0; at < chunk.length; at += PIECE) {
+    const piece = chunk.subarray(at, at + PIECE)
+    if (piece.equals(ZEROS.subarray(0, piece.length))) continue
+    for (let written = 0; written < piece.length;) {
+      const {bytesWritten} = await file.write(piece, written, piece.length - written, position + at + written)
+      written += bytesWritten
+    }
+  }
+}
