@@ -17,6 +17,7 @@ export {
   type Write,
   writeOutputFile,
 } from './output-file.js'
+export {withPassLock} from './pass-lock.js'
 export {emptyTrash, moveToTrash} from './trash.js'
 export {isWorthVacuuming, type PageCounts, readPageCounts, requireRoomForVacuum, vacuum} from './vacuum.js'
 export {requireUnused, withWriteAccess, type WriteOptions} from './write-access.js'

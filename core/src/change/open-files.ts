@@ -1,6 +1,9 @@
 import {readdir, readFile, readlink} from 'node:fs/promises'
 import {join} from 'node:path'
 
+/** The file whose lock a maintenance pass holds; see `withPassLock`. */
+export const PASS_LOCK_FILE = '.chops.lock'
+
 /** Another process that has a file of the directory open. */
 export interface Holder {
   /** A file it holds. */
@@ -19,18 +22,25 @@ export interface Holder {
  * @param directory absolute and real (no symbolic links), as the kernel reports open files
  */
 export async function findHolders(directory: string): Promise<Holder[]> {
+  // A maintenance pass holds its lock while the commands it starts do the work.
+  const lock = join(directory, PASS_LOCK_FILE)
+  return findProcesses((file) => file.startsWith(`${directory}/`) && file !== lock)
+}
+
+/** Processes other than this one that have a file open; nothing where there is no `/proc`. */
+export async function findProcesses(isMeant: (file: string) => boolean): Promise<Holder[]> {
   const pids = (await listOrNothing('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
   const holders = await Promise.all(
-    pids.filter((pid) => pid !== process.pid).map((pid) => holderOf(pid, directory)),
+    pids.filter((pid) => pid !== process.pid).map((pid) => holderOf(pid, isMeant)),
   )
   return holders.filter((holder) => holder !== undefined)
 }
 
-async function holderOf(pid: number, directory: string): Promise<Holder | undefined> {
+async function holderOf(pid: number, isMeant: (file: string) => boolean): Promise<Holder | undefined> {
   const folder = `/proc/${pid}/fd`
   for (const descriptor of await listOrNothing(folder)) {
     const file = await readlink(join(folder, descriptor)).catch(() => '')
-    if (file.startsWith(`${directory}/`)) return {file, pid, program: await programOf(pid)}
+    if (isMeant(file)) return {file, pid, program: await programOf(pid)}
   }
 
   return undefined

@@ -17,6 +17,11 @@ export function formatCount(count: number): string {
   return String(count).replaceAll(/\B(?=(\d{3})+$)/g, ',')
 }
 
+/** A number with its noun: `1 link`, `20,000 links`. */
+export function counted(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`
+}
+
 /** `33.33%` of a percentage from 0 to 100. */
 export function formatPercent(percent: number): string {
   return `${percent.toFixed(2)}%`

@@ -3,7 +3,7 @@ import {ChopsError, damaged, inUse, usage} from '../errors.js'
 /** Primary result codes, https://www.sqlite.org/rescode.html; the low byte of an extended code. */
 export const SQLITE_ERROR = 1
 const SQLITE_PERM = 3
-const SQLITE_BUSY = 5
+export const SQLITE_BUSY = 5
 const SQLITE_LOCKED = 6
 export const SQLITE_READONLY = 8
 const SQLITE_IOERR = 10

@@ -25,6 +25,10 @@ import {parametersOf} from './parameters.js'
 
 /** What the vectors of a collection are known by; without ids nothing is known of them. */
 export interface IndexIds {
+  /** Elements that are marked as deleted. */
+  deleted: number
+  /** All elements. */
+  elements: number
   /** Elements that are not marked as deleted. */
   ids: IdTable
   /** The file with the ids; absent when the index was never written. */
@@ -37,7 +41,7 @@ export interface IndexIds {
 const PERSISTED = 'urn:chroma:segment/vector/hnsw-local-persisted'
 
 function nothing(): IndexIds {
-  return {file: undefined, ids: new IdTable(), live: new LabelSet()}
+  return {deleted: 0, elements: 0, file: undefined, ids: new IdTable(), live: new LabelSet()}
 }
 
 /** Of the share of an index that is deleted, in percent. */
@@ -125,7 +129,8 @@ export async function checkIndex(
   }
 
   if (context.measureReach && problems.length === 0) await checkReach(context, collection, folder, rebuild)
-  return {file: metadataFile, ids: metadata.idToLabel, live}
+  const {deleted, elements} = counts
+  return {deleted, elements, file: metadataFile, ids: metadata.idToLabel, live}
 }
 
 /** Bytes of the vectors of a collection on the disk; 0 for what cannot be looked at. */

@@ -11,6 +11,10 @@ import {PENDING} from './pending.js'
 
 /** Where the vectors of a collection are. The numbers are null where its index cannot be read. */
 export interface LedgerRow extends FindingCollection {
+  /** Elements of the index that are marked as deleted. */
+  deleted: null | number
+  /** All elements of the index. */
+  elements: null | number
   /** Records whose vector is in the index. */
   indexed: null | number
   /** Records whose vector is in the log only. */
@@ -68,6 +72,8 @@ export async function takeLedger(
   const isKnown = index !== undefined
   return {
     database,
+    deleted: index?.deleted ?? null,
+    elements: index?.elements ?? null,
     id,
     indexed: isKnown ? ledger.indexed : null,
     inLogOnly: isKnown ? ledger.inLogOnly : null,

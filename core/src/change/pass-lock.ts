@@ -1,0 +1,49 @@
+import {open, realpath} from 'node:fs/promises'
+import {join} from 'node:path'
+
+import {inUse} from '../errors.js'
+import {chooseDriver, connect} from '../sqlite/connect.js'
+import type {Database} from '../sqlite/database.js'
+import {primaryCode, SQLITE_BUSY} from '../sqlite/errors.js'
+import {findProcesses, PASS_LOCK_FILE} from './open-files.js'
+
+/**
+ * Runs a pass of several commands over a directory unless another pass is at work there. The lock is SQLite's own, on an
+ * empty file of the directory: the kernel gives it back however the process ends, and it holds between containers that
+ * share a volume. The file stays: a pass that waited for a removed one would run beside one that made a new one.
+ *
+ * @throws ChopsError `in-use` that names the process with the other pass
+ */
+export async function withPassLock<T>(persistDir: string, work: () => Promise<T>): Promise<T> {
+  const path = join(await realpath(persistDir), PASS_LOCK_FILE)
+  await (await open(path, 'a')).close()
+  const db = await lock(path).catch((error: unknown) => refuse(persistDir, path, error))
+  try {
+    return await work()
+  } finally {
+    await db.close()
+  }
+}
+
+async function lock(path: string): Promise<Database> {
+  const db = await connect({access: 'write', busyTimeout: 0, driver: chooseDriver(), file: path, path})
+  try {
+    // Nothing is ever written, so a journal beside the file would only be in the way.
+    await db.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
+    return db
+  } catch (error) {
+    await db.close()
+    throw error
+  }
+}
+
+async function refuse(persistDir: string, path: string, error: unknown): Promise<never> {
+  if (primaryCode(error) !== SQLITE_BUSY) throw error
+  const [holder] = await findProcesses((file) => file === path)
+  const who = holder === undefined ? '' : ` in process ${holder.pid} (${holder.program})`
+  throw inUse(`Another maintenance pass is at work on ${persistDir}${who}.`, {
+    cause: error,
+    file: path,
+    next: 'Wait until it is done; it is safe to start this one again then.',
+  })
+}

@@ -1,0 +1,64 @@
+import {damaged} from '@chops/core/errors'
+import {spawn} from 'node:child_process'
+import {join} from 'node:path'
+
+/** What a command said with `--json`. */
+export interface CommandOutcome {
+  /** The one document of its standard output. */
+  document: Record<string, unknown>
+  exitCode: number
+}
+
+export interface RunOptions {
+  /** Where the CLI lies: `config.root`. */
+  root: string
+  /** An abort interrupts the command, which then undoes what it began. */
+  signal: AbortSignal
+}
+
+/**
+ * Runs a chops command in a process of its own, by the JSON that every command promises. So oclif decides which plugin
+ * answers, an interruption is the one the command knows how to end, and the memory of a step is gone when it is over.
+ *
+ * @throws ChopsError `damaged` when the process died without an answer
+ */
+export async function runCommand(words: string[], {root, signal}: RunOptions): Promise<CommandOutcome> {
+  const child = spawn(process.execPath, [join(root, 'bin', 'run.js'), ...words, '--json'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const interrupt = (): void => {
+    child.kill('SIGINT')
+  }
+
+  signal.addEventListener('abort', interrupt, {once: true})
+  if (signal.aborted) interrupt()
+  try {
+    const [stdout, stderr, exitCode] = await Promise.all([
+      textOf(child.stdout),
+      textOf(child.stderr),
+      new Promise<null | number>((resolve, reject) => {
+        child.once('error', reject)
+        child.once('close', resolve)
+      }),
+    ])
+    return {document: parse(stdout), exitCode: exitCode ?? killed(words, stderr)}
+  } finally {
+    signal.removeEventListener('abort', interrupt)
+  }
+}
+
+function parse(text: string): Record<string, unknown> {
+  return text === '' ? {} : (JSON.parse(text) as Record<string, unknown>)
+}
+
+function killed(words: string[], stderr: string): never {
+  throw damaged(`chops ${words[0]} ${words[1]} was killed${stderr === '' ? '' : `: ${stderr.trim()}`}.`, {
+    next: 'The machine may be out of memory; what the command had begun is undone when the directory is opened.',
+  })
+}
+
+async function textOf(stream: NodeJS.ReadableStream): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of stream) chunks.push(Buffer.from(chunk as Uint8Array))
+  return Buffer.concat(chunks).toString('utf8')
+}

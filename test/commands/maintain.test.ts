@@ -1,0 +1,189 @@
+import {expect} from 'chai'
+import {existsSync, readFileSync, truncateSync, writeFileSync} from 'node:fs'
+import {join} from 'node:path'
+
+import type {MaintainResult} from '../../src/commands/maintain.js'
+
+import {withPassLock} from '../../core/src/change/pass-lock.js'
+import {maintain, type PassOptions} from '../../src/lib/maintain/pass.js'
+import {alarmsOf, check, copyOfFixture} from '../check/support.js'
+import {whileOpenElsewhere} from '../support/background.js'
+import {chops, chopsJson} from '../support/cli.js'
+import {temporaryFolder, unpackFixture} from '../support/fixtures.js'
+import {expectToMatchSchema} from '../support/schemas.js'
+import {hasProcessFiles, locate} from '../support/segments.js'
+import {expectSound, stateOf} from '../support/sound.js'
+import {withDatabase} from '../support/sql.js'
+import {fingerprint} from '../support/untouched.js'
+
+const ROOT = new URL('../../', import.meta.url).pathname
+
+describe('maintain', function () {
+  // A pass is up to eight processes one after the other.
+  this.timeout(300_000)
+
+  it('says what a pass would do and changes nothing with --dry-run', async () => {
+    const persistDir = copyOfFixture('chroma-1.5.9')
+    const before = fingerprint(persistDir)
+    const {code, json} = await chopsJson<MaintainResult>(['maintain', persistDir, '--dry-run'])
+    expect(code).to.equal(0)
+    expectToMatchSchema('maintain', json)
+    expect(statusOf(json)).to.include({
+      check: 'done',
+      clean: 'planned',
+      commit: 'planned',
+      log: 'planned',
+      rebuild: 'planned',
+    })
+    expect(fingerprint(persistDir)).to.deep.equal(before)
+  })
+
+  it('does all that a directory needs, and the second time finds nothing to do', async () => {
+    const {expected, persistDir} = unpackFixture('chroma-0.6.3')
+    const metrics = join(temporaryFolder(), 'chops.prom')
+    const first = await chopsJson<MaintainResult>([
+      'maintain',
+      persistDir,
+      '--yes',
+      '--metrics-file',
+      metrics,
+    ])
+    expect(first.code).to.equal(0)
+    expectToMatchSchema('maintain', first.json)
+    expect(statusOf(first.json)).to.include({check: 'done', commit: 'done', log: 'done', rebuild: 'done'})
+    expect(first.json.remaining).to.deep.equal([])
+    const text = readFileSync(metrics, 'utf8')
+    expect(text).to.match(/^chops_maintain_exit_code 0$/m)
+    expect(text).to.match(/^chops_maintain_step_status\{status="done",step="commit"\} 1$/m)
+    expect(text).to.match(
+      /^chops_collection_records\{collection="churned",database="prod",tenant="acme"\} \d+$/m,
+    )
+    await expectSound(persistDir, {
+      before: await stateOf('chroma-0.6.3'),
+      expected,
+      fine: /folder|\.chops\.lock/,
+    })
+    expect(alarmsOf(await check(persistDir))).to.deep.equal([])
+
+    const second = await chopsJson<MaintainResult>(['maintain', persistDir, '--yes'])
+    expect(second.code).to.equal(0)
+    const {check: checked, ...others} = statusOf(second.json)
+    expect(checked).to.equal('done')
+    expect(new Set(Object.values(others))).to.deep.equal(new Set(['skipped']))
+  })
+
+  it('shows the plan and asks; no changes nothing', async () => {
+    const persistDir = copyOfFixture('chroma-1.5.9')
+    const before = fingerprint(persistDir)
+    const {code, stderr, stdout} = await chops(['maintain', persistDir], {input: 'n\n'})
+    expect(code).to.equal(0)
+    expect(stdout).to.match(/What a maintenance pass would do/)
+    expect(stderr).to.match(/Are you sure you want to maintain .* \[y\/N\]/)
+    expect(stdout).to.match(/Cancelled: nothing was changed\.\n$/)
+    expect(fingerprint(persistDir)).to.deep.equal(before)
+  })
+
+  it('refuses to run beside another pass, and says which process makes it', async function () {
+    if (!hasProcessFiles()) this.skip()
+    const persistDir = copyOfFixture('chroma-1.5.9')
+    const before = fingerprint(persistDir)
+    await withPassLock(persistDir, async () => {
+      const {code, stderr} = await chops(['maintain', persistDir, '--yes'])
+      expect(code).to.equal(3)
+      expect(stderr).to.match(new RegExp(`Another maintenance pass .* in process ${process.pid} `))
+    })
+    expect(fingerprint(persistDir).filter((line) => !line.startsWith('.chops.lock'))).to.deep.equal(before)
+    expect((await chops(['maintain', persistDir, '--yes'])).code).to.equal(0)
+  })
+
+  it('ends with 3 while Chroma has the directory open', async function () {
+    if (!hasProcessFiles()) this.skip()
+    const persistDir = copyOfFixture('chroma-1.5.9')
+    await whileOpenElsewhere(persistDir, async (pid) => {
+      const {code, json} = await chopsJson<MaintainResult>(['maintain', persistDir, '--yes'])
+      expect(code).to.equal(3)
+      expect(json.steps.find(({step}) => step === 'commit')).to.include({status: 'failed'})
+      expect(json.steps.find(({step}) => step === 'commit')?.detail).to.include(`process ${pid}`)
+    })
+  })
+
+  it('cures an index whose links are damaged, and leaves one whose ids are lost as it is', async () => {
+    const persistDir = copyOfFixture('chroma-1.5.9')
+    const curable = await locate(persistDir, 'churned')
+    const lost = await locate(persistDir, 'inner_product')
+    writeFileSync(join(curable.folder, 'link_lists.bin'), Buffer.alloc(64, 0xff))
+    truncateSync(join(lost.folder, 'index_metadata.pickle'), 20)
+    const files = fingerprint(lost.folder)
+    const {code, json} = await chopsJson<MaintainResult>(['maintain', persistDir, '--yes'])
+    expect(code).to.equal(1)
+    expect(statusOf(json)).to.include({commit: 'done', rebuild: 'done'})
+    const collections = new Set(json.remaining.map(({collection}) => collection?.name))
+    expect(collections).to.deep.equal(new Set(['inner_product']))
+    expect(fingerprint(lost.folder)).to.deep.equal(files)
+    const after = await check(persistDir)
+    expect(
+      new Set(after.findings.filter(({severity}) => severity === 'C').map((one) => one.collection?.name)),
+    ).to.deep.equal(new Set(['inner_product']))
+  })
+
+  it('rebuilds a damaged full-text index', async () => {
+    const persistDir = copyOfFixture('chroma-0.6.3')
+    await withDatabase(persistDir, (db) =>
+      db.exec('DELETE FROM embedding_fulltext_search_data WHERE id > 10'),
+    )
+    const {code, json} = await chopsJson<MaintainResult>(['maintain', persistDir, '--yes'])
+    expect(json.steps.find(({step}) => step === 'fts')).to.include({status: 'done'})
+    expect(code).to.equal(0)
+    expect(alarmsOf(await check(persistDir))).to.deep.equal([])
+  })
+
+  it('touches nothing when the database itself is damaged', async () => {
+    const persistDir = copyOfFixture('chroma-1.5.9')
+    await withDatabase(persistDir, (db) => db.exec('DROP TABLE embedding_metadata'))
+    const before = fingerprint(persistDir)
+    const {code, json} = await chopsJson<MaintainResult>(['maintain', persistDir, '--yes'])
+    expect(code).to.equal(1)
+    const changing = json.steps.filter(({step}) => step !== 'check')
+    expect(new Set(changing.map(({status}) => status))).to.deep.equal(new Set(['skipped']))
+    expect(fingerprint(persistDir).filter((line) => !line.startsWith('.chops.lock'))).to.deep.equal(before)
+  })
+
+  it('leaves out what is not wanted, and what no plugin brings', async () => {
+    const persistDir = copyOfFixture('chroma-1.5.9')
+    const pass = await maintain({
+      ...options(persistDir),
+      hasCommand: (id) => id !== 'hnsw:rebuild',
+      without: new Set(['commit', 'log']),
+    })
+    const details = Object.fromEntries(pass.steps.map(({detail, step}) => [step, detail]))
+    expect(details).to.include({commit: 'not wanted', log: 'not wanted'})
+    expect(details.rebuild).to.match(/no plugin brings chops hnsw rebuild/)
+  })
+
+  it('stops when the time is over', async () => {
+    const persistDir = copyOfFixture('chroma-1.5.9')
+    const before = fingerprint(persistDir)
+    const pass = await maintain({...options(persistDir), maxTime: 1})
+    expect(pass.steps[0]).to.include({status: 'stopped', step: 'check'})
+    expect(existsSync(join(persistDir, '.chops.lock'))).to.equal(true)
+    expect(fingerprint(persistDir).filter((line) => !line.startsWith('.chops.lock'))).to.deep.equal(before)
+  })
+})
+
+function options(persistDirectory: string): PassOptions {
+  return {
+    backup: false,
+    dryRun: false,
+    fragmentation: 0.2,
+    hasCommand: () => true,
+    maxTime: undefined,
+    persistDirectory,
+    root: ROOT,
+    signal: new AbortController().signal,
+    without: new Set(),
+  }
+}
+
+function statusOf({steps}: MaintainResult): Record<string, string> {
+  return Object.fromEntries(steps.map(({status, step}) => [step, status]))
+}
