@@ -7,7 +7,8 @@ import type {Finding, FindingCollection} from '../services/check/finding.js'
 import type {Severity} from '../services/check/invariants.js'
 import type {LedgerRow} from '../services/check/ledger.js'
 
-const SEVERITY: Record<Severity, string> = {C: 'critical', E: 'error', I: 'info', W: 'warning'}
+/** What a person calls a severity. */
+export const SEVERITY: Record<Severity, string> = {C: 'critical', E: 'error', I: 'info', W: 'warning'}
 
 /** The findings, the worst first, and where the vectors are. */
 export function checkTables({findings, ledger}: DatabaseCheck, title = 'Findings'): TableData[] {
