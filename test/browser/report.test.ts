@@ -33,7 +33,7 @@ describe('the page of db report, in a browser', function () {
     const executablePath = BROWSERS.find((path) => existsSync(path))
     if (executablePath === undefined) {
       console.warn('There is no Chromium: what the page looks like is left out.')
-       
+
       return this.skip()
     }
 
