@@ -11,7 +11,7 @@ import {unpackFixture} from '../support/fixtures.js'
 
 const full = process.env.CHOPS_FAULTS === 'full'
 /** Runs for each form in the short sample. */
-const SAMPLE = 3
+const SAMPLE = 4
 
 describe('a backup that is killed or meets a fault', function () {
   this.timeout(full ? 3_600_000 : 120_000)

@@ -58,17 +58,20 @@ export async function writeArchive(
     return manifest
   }
 
+  const gzip = format === 'tar.gz' ? createGzip() : undefined
   const writing = async (): Promise<void> => {
-    const compressed: AsyncIterable<Uint8Array> =
-      format === 'tar.gz'
-        ? pack.pipe(createGzip())
-        : compressZstd(pack as AsyncIterable<unknown> as AsyncIterable<Uint8Array>)
-    for await (const chunk of compressed) await write(chunk)
+    const bytes: AsyncIterable<Uint8Array> = gzip
+      ? pack.pipe(gzip)
+      : compressZstd(pack as AsyncIterable<unknown> as AsyncIterable<Uint8Array>)
+    for await (const chunk of bytes) await write(chunk)
   }
 
-  // Whichever fails ends the other, which would wait for it for ever.
+  // Whichever fails ends the other, which would wait for it for ever. The error is thrown below, to be told once.
+  pack.on('error', () => {})
+  gzip?.on('error', () => {})
   const stop = (error: unknown): never => {
     pack.destroy(error as Error)
+    gzip?.destroy(error as Error)
     throw error
   }
 
@@ -83,7 +86,7 @@ export async function writeArchive(
 /** Not what one side says when the other has gone. */
 function isCause(error: unknown): boolean {
   const {code} = error as NodeJS.ErrnoException
-  return code !== 'ERR_STREAM_PREMATURE_CLOSE' && code !== 'ERR_STREAM_DESTROYED'
+  return !['ABORT_ERR', 'ERR_STREAM_DESTROYED', 'ERR_STREAM_PREMATURE_CLOSE'].includes(code ?? '')
 }
 
 async function packEntry(

@@ -98,11 +98,15 @@ async function readArchive(
 ): Promise<Found> {
   const found: Found = {files: [], manifest: undefined}
   const bytes = createReadStream(path, {signal})
+  const gunzip = format === 'tar.gz' ? createGunzip() : undefined
+  // A pipe ends with its source, but does not fail with it; and both may fail before anybody reads them.
+  bytes.on('error', (error) => gunzip?.destroy(error))
+  gunzip?.on('error', () => {})
   const tar = extract()
-  const source: AsyncIterable<Uint8Array> =
-    format === 'tar.gz' ? bytes.pipe(createGunzip()) : decompressZstd(bytes, file)
+  const source: AsyncIterable<Uint8Array> = gunzip ? bytes.pipe(gunzip) : decompressZstd(bytes, file)
   const feeding = Readable.from(source)
   feeding.on('error', (error) => tar.destroy(error))
+  tar.on('error', () => {})
   feeding.pipe(tar as unknown as NodeJS.WritableStream)
   try {
     for await (const entry of tar) {
