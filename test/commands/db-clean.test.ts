@@ -13,12 +13,12 @@ import {join} from 'node:path'
 
 import type {Clean, CleanFolder} from '../../plugins/ops-db/src/services/clean.js'
 
-import {whileOpenElsewhere} from '../support/background.js'
+import {expectRefusals} from '../support/refusals.js'
 import {chops, chopsJson} from '../support/cli.js'
 import {DAMAGE} from '../support/damage.js'
 import {FIXTURES, temporaryFolder, unpackFixture} from '../support/fixtures.js'
 import {expectToMatchSchema} from '../support/schemas.js'
-import {hasProcessFiles, locate} from '../support/segments.js'
+import {locate} from '../support/segments.js'
 import {expectSound, stateOf} from '../support/sound.js'
 import {withDatabase} from '../support/sql.js'
 import {fingerprint} from '../support/untouched.js'
@@ -191,17 +191,7 @@ describe('db clean', () => {
     const no = await chops(args, {input: 'n\n'})
     expect(no.stdout).to.include('Cancelled: nothing was changed.')
     expect(no.stderr).to.include('Are you sure you want to delete these segment dirs? [y/N]')
-    const end = await chops(args)
-    expect(end.code).to.equal(2)
-    expect(end.stderr).to.include('--yes')
-    if (hasProcessFiles()) {
-      await whileOpenElsewhere(persistDir, async (pid) => {
-        const used = await chops([...args, '-y'])
-        expect(used.code).to.equal(3)
-        expect(used.stderr).to.include(`process ${pid}`)
-      })
-    }
-
+    await expectRefusals(persistDir, args)
     expect(fingerprint(persistDir)).to.deep.equal(before)
   })
 })

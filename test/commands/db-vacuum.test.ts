@@ -4,11 +4,10 @@ import {join} from 'node:path'
 
 import type {Vacuum} from '../../plugins/ops-db/src/services/vacuum.js'
 
-import {whileOpenElsewhere} from '../support/background.js'
+import {expectRefusals} from '../support/refusals.js'
 import {chops, chopsJson} from '../support/cli.js'
 import {type FixtureName, FIXTURES, unpackFixture} from '../support/fixtures.js'
 import {expectToMatchSchema} from '../support/schemas.js'
-import {hasProcessFiles} from '../support/segments.js'
 import {expectSound, stateOf} from '../support/sound.js'
 import {withDatabase} from '../support/sql.js'
 import {fingerprint} from '../support/untouched.js'
@@ -76,17 +75,7 @@ describe('db vacuum', () => {
     const args = ['db', 'vacuum', persistDir]
     expect((await chops([...args, '--dry-run'])).stdout).to.include('Dry run: nothing was changed.')
     expect((await chops(args, {input: 'n\n'})).stdout).to.include('Cancelled: nothing was changed.')
-    const end = await chops(args)
-    expect(end.code).to.equal(2)
-    expect(end.stderr).to.include('--yes')
-    if (hasProcessFiles()) {
-      await whileOpenElsewhere(persistDir, async (pid) => {
-        const used = await chops([...args, '-y'])
-        expect(used.code).to.equal(3)
-        expect(used.stderr).to.include(`process ${pid}`)
-      })
-    }
-
+    await expectRefusals(persistDir, args)
     expect(fingerprint(persistDir)).to.deep.equal(before)
   })
 

@@ -4,12 +4,11 @@ import {join} from 'node:path'
 
 import type {FtsRebuildResult} from '../../plugins/ops-fts/src/services/rebuild.js'
 
-import {whileOpenElsewhere} from '../support/background.js'
+import {expectRefusals} from '../support/refusals.js'
 import {chops, chopsJson} from '../support/cli.js'
 import {FIXTURES, unpackFixture} from '../support/fixtures.js'
 import {FULL_TEXT_DAMAGE, fullTextDifferences} from '../support/full-text.js'
 import {expectToMatchSchema} from '../support/schemas.js'
-import {hasProcessFiles} from '../support/segments.js'
 import {expectSound, stateOf} from '../support/sound.js'
 import {withDatabase} from '../support/sql.js'
 import {fingerprint} from '../support/untouched.js'
@@ -71,23 +70,13 @@ describe('fts rebuild', () => {
     const no = await chops(args, {input: 'n\n'})
     expect(no.code).to.equal(0)
     expect(no.stdout).to.include('Cancelled: nothing was changed.')
-    const end = await chops(args)
-    expect(end.code).to.equal(2)
-    expect(end.stderr).to.include('--yes')
     for (const tokenizer of ['klingon', 'klingon\u001B[31m']) {
       const unknown = await chops([...args, '-y', '--tokenizer', tokenizer])
       expect(unknown.code).to.equal(2)
       expect(unknown.stderr).to.include('SQLite cannot use the tokenizer "klingon').and.not.include('\u001B')
     }
 
-    if (hasProcessFiles()) {
-      await whileOpenElsewhere(persistDir, async (pid) => {
-        const used = await chops([...args, '-y'])
-        expect(used.code).to.equal(3)
-        expect(used.stderr).to.include(`process ${pid}`)
-      })
-    }
-
+    await expectRefusals(persistDir, args)
     expect(fingerprint(persistDir)).to.deep.equal(before)
   })
 

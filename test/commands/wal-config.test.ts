@@ -2,11 +2,10 @@ import {expect} from 'chai'
 
 import type {WalConfig} from '../../plugins/ops-wal/src/services/wal-config.js'
 
-import {whileOpenElsewhere} from '../support/background.js'
+import {expectRefusals} from '../support/refusals.js'
 import {chops, chopsJson} from '../support/cli.js'
 import {type FixtureName, unpackFixture} from '../support/fixtures.js'
 import {expectToMatchSchema} from '../support/schemas.js'
-import {hasProcessFiles} from '../support/segments.js'
 import {withDatabase} from '../support/sql.js'
 import {fingerprint} from '../support/untouched.js'
 
@@ -98,17 +97,7 @@ describe('wal config', () => {
     const no = await chops(args, {input: 'no\n'})
     expect(no.code).to.equal(0)
     expect(no.stdout).to.include('Cancelled: nothing was changed.')
-    const end = await chops(args)
-    expect(end.code).to.equal(2)
-    expect(end.stderr).to.include('--yes')
-    if (hasProcessFiles()) {
-      await whileOpenElsewhere(persistDir, async (pid) => {
-        const used = await chops([...args, '-y'])
-        expect(used.code).to.equal(3)
-        expect(used.stderr).to.include(`process ${pid}`)
-      })
-    }
-
+    await expectRefusals(persistDir, args)
     expect(fingerprint(persistDir)).to.deep.equal(before)
   })
 
