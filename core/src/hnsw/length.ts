@@ -1,6 +1,7 @@
+import {counted} from '../output/format.js'
 import {allocate, openIndexFile, type ScanOptions} from './files.js'
 import type {HnswHeader} from './header-layout.js'
-import {counted, type HnswProblem, Tally} from './problems.js'
+import {type HnswProblem, Tally} from './problems.js'
 
 const FILE = 'length.bin'
 

@@ -1,8 +1,9 @@
+import {counted} from '../output/format.js'
 import {allocate, openIndexFile, type ScanOptions} from './files.js'
 import type {HnswHeader} from './header-layout.js'
 import {level0Chunks} from './level0.js'
 import {LinkRules} from './link-rules.js'
-import {counted, type HnswProblem, Tally} from './problems.js'
+import {type HnswProblem, Tally} from './problems.js'
 
 const FILE = 'data_level0.bin'
 

@@ -1,6 +1,7 @@
+import {counted} from '../output/format.js'
 import {allocate} from './files.js'
 import type {HnswHeader} from './header-layout.js'
-import {counted, type HnswFile, type HnswProblem, Tally} from './problems.js'
+import {type HnswFile, type HnswProblem, Tally} from './problems.js'
 
 /** Number of links in the list that begins at `words[at]`; unchecked, it may exceed its room in a damaged file. */
 export function listCount(words: Uint32Array, at: number): number {

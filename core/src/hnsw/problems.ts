@@ -52,11 +52,6 @@ export function assertNoProblem(folder: string, problems: readonly HnswProblem[]
   if (first) throw problemError(folder, first)
 }
 
-/** A number with its noun: `1 link`, `2 links`. */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`
-}
-
 /**
  * Counts violations of one rule and keeps the first: a noisy file breaks a rule millions of times,
  * and one sentence with a count says it better than a million do.

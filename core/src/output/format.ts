@@ -12,14 +12,20 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(1)}${UNITS[unit]}`
 }
 
+/** A size whose allocation is said only where the disk gives much less, in a sparse file: `17.0TiB (12.0MiB on disk)`. */
+export function formatSize(apparent: number, allocated: number): string {
+  const size = formatBytes(apparent)
+  return allocated < apparent / 2 ? `${size} (${formatBytes(allocated)} on disk)` : size
+}
+
 /** `10,000`; by hand, because loading the locales of `Intl` takes longer than most commands. */
 export function formatCount(count: number): string {
   return String(count).replaceAll(/\B(?=(\d{3})+$)/g, ',')
 }
 
-/** A number with its noun: `1 link`, `20,000 links`. */
-export function counted(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`
+/** A number with its noun: `1 link`, `2 links`; with `formatCount` also `20,000 links`. */
+export function counted(count: number, noun: string, format: (count: number) => string = String): string {
+  return `${format(count)} ${noun}${count === 1 ? '' : 's'}`
 }
 
 /** `33.33%` of a percentage from 0 to 100. */

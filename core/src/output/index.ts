@@ -1,4 +1,4 @@
 export {escapeControls} from './escape.js'
-export {counted, formatBoolean, formatBytes, formatCount, formatPercent} from './format.js'
+export {counted, formatBoolean, formatBytes, formatCount, formatPercent, formatSize} from './format.js'
 export {toJson} from './json.js'
 export {type TableData} from './table.js'

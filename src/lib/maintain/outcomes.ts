@@ -1,4 +1,4 @@
-import {counted, formatBytes} from '@chops/core/output'
+import {counted, formatBytes, formatCount} from '@chops/core/output'
 
 import type {ChangingStep} from './steps.js'
 
@@ -34,25 +34,27 @@ const OUTCOMES: Record<ChangingStep, (documents: readonly Document[], dryRun: bo
     )
     if (folders.length === 0) return nothing('there are none')
     const bytes = folders.reduce((total, {allocatedBytes}) => total + numberOf(allocatedBytes), 0)
-    return something(`${counted(folders.length, 'folder')}, ${formatBytes(bytes)}`)
+    return something(`${counted(folders.length, 'folder', formatCount)}, ${formatBytes(bytes)}`)
   },
   commit(documents, dryRun) {
     const done = documents.flatMap((document) =>
       objectsOf(dryRun ? document.planned : document.committed).filter(({skipped}) => skipped !== true),
     )
     const rows = done.reduce((total, one) => total + numberOf(dryRun ? one.pending : one.appliedRows), 0)
-    return rows === 0 ? nothing('nothing is pending') : something(counted(rows, 'row'))
+    return rows === 0 ? nothing('nothing is pending') : something(counted(rows, 'row', formatCount))
   },
   log(documents, dryRun) {
     const rows = sum(documents, dryRun ? 'deletable' : 'deleted')
-    return rows === 0 ? nothing('every row is still needed') : something(counted(rows, 'row'))
+    return rows === 0 ? nothing('every row is still needed') : something(counted(rows, 'row', formatCount))
   },
   rebuild(documents, dryRun) {
     const done = documents.flatMap((document) => objectsOf(dryRun ? document.planned : document.rebuilt))
-    return done.length === 0 ? nothing('no index was rebuilt') : something(counted(done.length, 'collection'))
+    return done.length === 0
+      ? nothing('no index was rebuilt')
+      : something(counted(done.length, 'collection', formatCount))
   },
   fts(documents) {
-    return something(counted(sum(documents, 'documents'), 'document'))
+    return something(counted(sum(documents, 'documents'), 'document', formatCount))
   },
   vacuum(documents, dryRun) {
     const bytes = dryRun

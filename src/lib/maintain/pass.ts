@@ -7,11 +7,11 @@ import {type CommandOutcome, runCommand} from './run-command.js'
 import {
   type ChangingStep,
   COMMANDS,
-  isWorthVacuuming,
   planStep,
   type Step,
   type StepContext,
   STEPS,
+  vacuumPays,
 } from './steps.js'
 
 export interface StepResult {
@@ -160,7 +160,7 @@ class Runner {
     const [outcome] = await this.runAll(runs)
     const {freeBytes, sizeBefore} = outcome?.document ?? {}
     if (typeof freeBytes !== 'number' || typeof sizeBefore !== 'number') return undefined
-    return isWorthVacuuming(freeBytes, sizeBefore) ? undefined : 'too few pages are free to be worth it'
+    return vacuumPays(freeBytes, sizeBefore) ? undefined : 'too few pages are free to be worth it'
   }
 
   /** Runs commands one after the other until one is interrupted. */

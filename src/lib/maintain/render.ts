@@ -1,4 +1,4 @@
-import {counted, formatBytes, type TableData} from '@chops/core/output'
+import {counted, formatBytes, formatCount, type TableData} from '@chops/core/output'
 
 import type {Pass, StepResult} from './pass.js'
 
@@ -46,8 +46,9 @@ export function passText(pass: Pass): string {
   const {seconds, sizeAfter, sizeBefore, steps} = pass
   const remaining = remainingFindings(pass).length
   const changed = steps.filter(({status}) => status === 'done' || status === 'planned').length - 1
-  const work = changed === 0 ? 'There was nothing to do' : `${counted(changed, 'step')} had something to do`
+  const work =
+    changed === 0 ? 'There was nothing to do' : `${counted(changed, 'step', formatCount)} had something to do`
   const size = `${formatBytes(sizeBefore)} before, ${formatBytes(sizeAfter)} after`
-  const left = remaining === 0 ? 'no finding is left' : `${counted(remaining, 'finding')} left`
+  const left = remaining === 0 ? 'no finding is left' : `${counted(remaining, 'finding', formatCount)} left`
   return `${work}, ${left}; ${size}, ${seconds.toFixed(1)} s.`
 }

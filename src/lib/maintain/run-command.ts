@@ -1,6 +1,7 @@
 import {damaged} from '@chops/core/errors'
 import {spawn} from 'node:child_process'
 import {join} from 'node:path'
+import {text} from 'node:stream/consumers'
 
 /** What a command said with `--json`. */
 export interface CommandOutcome {
@@ -34,8 +35,8 @@ export async function runCommand(words: string[], {root, signal}: RunOptions): P
   if (signal.aborted) interrupt()
   try {
     const [stdout, stderr, exitCode] = await Promise.all([
-      textOf(child.stdout),
-      textOf(child.stderr),
+      text(child.stdout),
+      text(child.stderr),
       new Promise<null | number>((resolve, reject) => {
         child.once('error', reject)
         child.once('close', resolve)
@@ -47,18 +48,12 @@ export async function runCommand(words: string[], {root, signal}: RunOptions): P
   }
 }
 
-function parse(text: string): Record<string, unknown> {
-  return text === '' ? {} : (JSON.parse(text) as Record<string, unknown>)
+function parse(json: string): Record<string, unknown> {
+  return json === '' ? {} : (JSON.parse(json) as Record<string, unknown>)
 }
 
 function killed(words: string[], stderr: string): never {
   throw damaged(`chops ${words[0]} ${words[1]} was killed${stderr === '' ? '' : `: ${stderr.trim()}`}.`, {
     next: 'The machine may be out of memory; what the command had begun is undone when the directory is opened.',
   })
-}
-
-async function textOf(stream: NodeJS.ReadableStream): Promise<string> {
-  const chunks: Buffer[] = []
-  for await (const chunk of stream) chunks.push(Buffer.from(chunk as Uint8Array))
-  return Buffer.concat(chunks).toString('utf8')
 }

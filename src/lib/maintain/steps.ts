@@ -47,10 +47,10 @@ export function planStep(step: ChangingStep, context: StepContext): StepPlan {
 }
 
 /** Free pages of this share of the file, or of this many bytes, are worth writing it anew. */
-const WORTH_VACUUMING = {bytes: 64 * 1024 ** 2, share: 0.1}
+const PAYS = {bytes: 64 * 1024 ** 2, share: 0.1}
 
-export function isWorthVacuuming(freeBytes: number, fileBytes: number): boolean {
-  return freeBytes >= WORTH_VACUUMING.bytes || freeBytes >= WORTH_VACUUMING.share * fileBytes
+export function vacuumPays(freeBytes: number, fileBytes: number): boolean {
+  return freeBytes >= PAYS.bytes || freeBytes >= PAYS.share * fileBytes
 }
 
 const PLANS: Record<ChangingStep, (context: StepContext) => StepPlan> = {

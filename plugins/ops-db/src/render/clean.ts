@@ -1,4 +1,4 @@
-import {formatBytes, type TableData} from '@chops/core/output'
+import {counted, formatSize, type TableData} from '@chops/core/output'
 
 import type {Clean, CleanFolder} from '../services/clean.js'
 
@@ -14,7 +14,7 @@ export function cleanTable({folders}: Clean): TableData {
     rows: folders.map(({allocatedBytes, bytes, detail, keepReason, kind, name}) => [
       name,
       KIND[kind],
-      sizeText(bytes, allocatedBytes),
+      formatSize(bytes, allocatedBytes),
       keepReason === null ? 'remove' : `keep: ${detail ?? ''}`,
     ]),
     title: 'Orphanated HNSW segment dirs',
@@ -26,20 +26,13 @@ export function nothingText({folders}: Clean): string {
 }
 
 export function totalText(plan: Clean): string {
-  return `${folderCount(plan)} to remove: ${sizeText(plan.freedBytes, plan.freedAllocatedBytes)}.`
+  return `${folderCount(plan)} to remove: ${formatSize(plan.freedBytes, plan.freedAllocatedBytes)}.`
 }
 
 export function doneText(result: Clean): string {
-  return `Done: ${folderCount(result)} removed, ${sizeText(result.freedBytes, result.freedAllocatedBytes)} freed.`
+  return `Done: ${folderCount(result)} removed, ${formatSize(result.freedBytes, result.freedAllocatedBytes)} freed.`
 }
 
 function folderCount({folders}: Clean): string {
-  const count = folders.filter(({keepReason}) => keepReason === null).length
-  return count === 1 ? '1 folder' : `${count} folders`
-}
-
-/** What is on the disk is said of files with holes; otherwise it is the same, rounded up to blocks. */
-function sizeText(bytes: number, allocated: number): string {
-  const size = formatBytes(bytes)
-  return allocated < bytes / 2 ? `${size} (${formatBytes(allocated)} on disk)` : size
+  return counted(folders.filter(({keepReason}) => keepReason === null).length, 'folder')
 }

@@ -1,4 +1,4 @@
-import {formatBytes, formatCount, formatPercent, type TableData, toJson} from '@chops/core/output'
+import {formatBytes, formatCount, formatPercent, formatSize, type TableData, toJson} from '@chops/core/output'
 
 import type {
   CollectionInfo,
@@ -90,10 +90,4 @@ const MISSING = [['Segment ID', 'missing: Chroma cannot open this collection']]
 function metadataText({metadata, name}: CollectionInfo): string {
   if (name === REDACTED) return REDACTED
   return metadata === null ? 'None' : toJson(metadata).replaceAll(/\n\s*/g, ' ')
-}
-
-/** What the disk really gives is said only where it is much less: in a sparse file. */
-function formatSize(apparent: number, allocated: number): string {
-  const isSparse = allocated < apparent / 2
-  return isSparse ? `${formatBytes(apparent)} (${formatBytes(allocated)} on disk)` : formatBytes(apparent)
 }

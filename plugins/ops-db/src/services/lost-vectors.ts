@@ -1,6 +1,7 @@
 import {type Collection, fullName, readCatalog} from '@chops/core/catalog'
 import {ChopsError} from '@chops/core/errors'
 import {appliedSeqId, INDEX_METADATA_FILE, readIndexMetadata, readSegmentIndex} from '@chops/core/hnsw'
+import {OPERATION} from '@chops/core/log'
 import {keysetPages} from '@chops/core/sqlite'
 import type {PersistDir} from '@chops/core/persist-dir'
 import {join} from 'node:path'
@@ -19,7 +20,6 @@ interface LogRow {
   seq_id: number
 }
 
-const OPERATION = {add: 0, delete: 3, upsert: 2}
 const PAGE = 10_000
 
 /**

@@ -1,6 +1,7 @@
 import {formatCount} from '@chops/core/output'
 
 import {html, type Markup} from './html.js'
+import {table} from './tables.js'
 
 /** One part of a bar; `kind` is its colour, 1 to 7, as the style sheet names them. */
 export interface Share {
@@ -84,17 +85,7 @@ export function histogram(title: string, axis: string, counts: readonly number[]
     <p class="soft">${summary}</p>
     <details>
       <summary>${title} as a table</summary>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">${axis}</th>
-            <th scope="col">Elements</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${rows}
-        </tbody>
-      </table>
+      ${table([axis, 'Elements'], rows)}
     </details>
   </figure>`
 }

@@ -1,3 +1,4 @@
+import {fullName} from '@chops/core/catalog'
 import {formatBytes, formatCount, formatPercent} from '@chops/core/output'
 
 import type {Finding} from '../../services/check/finding.js'
@@ -7,6 +8,7 @@ import {SEVERITY} from '../database-check.js'
 import {histogram, type Share, stackedBar} from './charts.js'
 import {html, Markup} from './html.js'
 import {CONTENT_SECURITY_POLICY, STYLE} from './style.js'
+import {scrollingTable} from './tables.js'
 
 /** To the byte what the policy has the hash of. */
 const STYLE_ELEMENT = new Markup(`<style>${STYLE}</style>`)
@@ -78,24 +80,8 @@ function overview(collections: CollectionReport[]): Markup {
         <td class="number">${formatCount(collection.pending)}</td>
       </tr>`,
   )
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="All collections">
-    <table>
-      <thead>
-        <tr>
-          <th scope="col">Collection</th>
-          <th scope="col">Records</th>
-          <th scope="col">Dimension</th>
-          <th scope="col">Space</th>
-          <th scope="col">Index</th>
-          <th scope="col">Fragmentation</th>
-          <th scope="col">Only in the log</th>
-        </tr>
-      </thead>
-      <tbody>
-        ${rows}
-      </tbody>
-    </table>
-  </div>`
+  const columns = ['Collection', 'Records', 'Dimension', 'Space', 'Index', 'Fragmentation', 'Only in the log']
+  return scrollingTable('All collections', columns, rows)
 }
 
 function collectionCard(collection: CollectionReport): Markup {
@@ -131,10 +117,6 @@ function fragmentation({deleted, live}: CollectionReport): number {
   return deleted + live === 0 ? 0 : (100 * deleted) / (deleted + live)
 }
 
-function fullName({database, name, tenant}: Pick<CollectionReport, 'database' | 'name' | 'tenant'>): string {
-  return `${tenant}/${database}/${name}`
-}
-
 function findingsTable(found: readonly Finding[]): Markup {
   if (found.length === 0) return html`<p>chops db check found nothing to report.</p>`
   const rows = found.map(
@@ -146,19 +128,5 @@ function findingsTable(found: readonly Finding[]): Markup {
         <td>${message}</td>
       </tr>`,
   )
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Findings of db check">
-    <table>
-      <thead>
-        <tr>
-          <th scope="col">Id</th>
-          <th scope="col">Severity</th>
-          <th scope="col">Collection</th>
-          <th scope="col">Finding</th>
-        </tr>
-      </thead>
-      <tbody>
-        ${rows}
-      </tbody>
-    </table>
-  </div>`
+  return scrollingTable('Findings of db check', ['Id', 'Severity', 'Collection', 'Finding'], rows)
 }

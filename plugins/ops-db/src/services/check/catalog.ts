@@ -1,9 +1,10 @@
+import {counted} from '@chops/core/output'
 import {type HnswParameters, hnswParametersOf, readHnswParameters, rustDefaults} from '@chops/core/catalog'
 import {ChopsError} from '@chops/core/errors'
 
 import {asPersistDir, type CheckContext} from './context.js'
 import type {CollectionFacts} from './facts.js'
-import {byFix, counted} from './finding.js'
+import {byFix} from './finding.js'
 import {listText} from './sqlite.js'
 
 /** Y1 to Y7: tenants, databases, collections, segments and their parameters. */

@@ -4,8 +4,6 @@ import {access, constants, realpath, stat, statfs} from 'node:fs/promises'
 
 import type {Findings} from './context.js'
 
-import {counted} from './finding.js'
-
 /** `f_type` of file systems that are elsewhere (`linux/magic.h`): SQLite's locks cannot be relied upon there. */
 const NETWORK: Record<number, string> = {
   0x01_02_19_97: '9p',
@@ -25,7 +23,7 @@ export async function checkEnvironment(
     const holders = await findHolders(await realpath(path))
     const [first] = holders
     if (!first) return
-    const message = `${counted(holders.length, 'other process').replace(/processs$/, 'processes')} has files of the directory open (${first.pid}, ${first.program}): stop it before anything is changed, and let never two of them write.`
+    const message = `${holders.length === 1 ? '1 other process' : `${holders.length} other processes`} has files of the directory open (${first.pid}, ${first.program}): stop it before anything is changed, and let never two of them write.`
     findings.add('P1', message)
   })
   await findings.guard('P2', 'The file system', async () => {

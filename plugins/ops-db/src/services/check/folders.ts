@@ -1,11 +1,11 @@
 import {findOrphanFolders} from '@chops/core/persist-dir'
-import {formatBytes} from '@chops/core/output'
+import {counted, formatBytes} from '@chops/core/output'
 import {readdir} from 'node:fs/promises'
 
 import type {CheckContext} from './context.js'
 import type {LedgerRow} from './ledger.js'
 
-import {commandLine, counted} from './finding.js'
+import {commandLine} from './finding.js'
 import {LARGE_LEFTOVER} from './leftovers.js'
 import {listText} from './sqlite.js'
 

@@ -1,3 +1,4 @@
+import {counted} from '@chops/core/output'
 import type {HnswParameters} from '@chops/core/catalog'
 
 import {
@@ -19,7 +20,7 @@ import {basename, join} from 'node:path'
 import {misses} from './applied.js'
 import {type CheckContext, damageText} from './context.js'
 import type {CollectionFacts} from './facts.js'
-import {byFix, collectionFlags, commandLine, counted} from './finding.js'
+import {byFix, collectionFlags, commandLine} from './finding.js'
 import {LARGE_LEFTOVER} from './leftovers.js'
 import {parametersOf} from './parameters.js'
 

@@ -1,3 +1,4 @@
+import {counted} from '@chops/core/output'
 import {IdTable, readIndexMetadata} from '@chops/core/hnsw'
 import {keysetPages} from '@chops/core/sqlite'
 
@@ -6,7 +7,7 @@ import type {FindingCollection} from './finding.js'
 import type {IndexIds} from './index-files.js'
 
 import type {CheckContext} from './context.js'
-import {byFix, counted} from './finding.js'
+import {byFix} from './finding.js'
 import {PENDING} from './pending.js'
 
 /** Where the vectors of a collection are. The numbers are null where its index cannot be read. */

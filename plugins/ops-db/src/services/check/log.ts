@@ -1,12 +1,12 @@
 import {keepsVectorSeqIdInTable} from '@chops/core/catalog'
 import {planCleaning, readPurgeMode} from '@chops/core/log'
-import {formatBytes} from '@chops/core/output'
+import {counted, formatBytes} from '@chops/core/output'
 
 import type {PendingLog} from './pending.js'
 
 import {asPersistDir, type CheckContext, damageText} from './context.js'
 import {bigSeqIdOf, type CollectionFacts, type Position} from './facts.js'
-import {byFix, commandLine, counted} from './finding.js'
+import {byFix, commandLine} from './finding.js'
 import {LARGE_LEFTOVER} from './leftovers.js'
 import {decodeMigrated} from './migrated-seq-id.js'
 import {parametersOf} from './parameters.js'

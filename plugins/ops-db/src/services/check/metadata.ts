@@ -1,7 +1,8 @@
+import {counted} from '@chops/core/output'
 import {CHROMA_TOKENIZER, FTS_TABLE, readFtsDefinition} from '@chops/core/fts'
 
 import {type CheckContext, hasTable} from './context.js'
-import {byFix, commandLine, counted} from './finding.js'
+import {byFix, commandLine} from './finding.js'
 
 /** Rows looked at by one statement: few enough for progress and Ctrl-C, enough to cost nothing. */
 const ROWS_AT_A_TIME = 20_000

@@ -1,8 +1,9 @@
+import {counted} from '@chops/core/output'
 import {hasColumn} from '@chops/core/catalog'
 import {findFtsProblem, FTS_SHADOW_TABLES, FTS_TABLE, readFtsDefinition} from '@chops/core/fts'
 
 import {type CheckContext, hasTable} from './context.js'
-import {byFix, commandLine, counted} from './finding.js'
+import {byFix, commandLine} from './finding.js'
 import {compareMigrations, type Migration} from './migrations.js'
 
 const SHOWN = 5
