@@ -34,8 +34,8 @@ export async function withEngine<T>(
   })
   const ended = once(child, 'close')
   let stderr = ''
-  child.stderr.on('data', (chunk: Buffer) => {
-    stderr = `${stderr}${chunk.toString('utf8')}`.slice(-20_000)
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr = `${stderr}${text}`.slice(-20_000)
   })
   child.stdin.on('error', () => {})
   const lines = createInterface({input: child.stdout})[Symbol.asyncIterator]()

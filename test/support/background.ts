@@ -20,8 +20,8 @@ export function startChops(args: string[]): RunningChops {
   const child = spawn(process.execPath, [RUN, ...args], {detached: true, stdio: ['ignore', 'ignore', 'pipe']})
   process.once('exit', () => child.kill('SIGKILL'))
   let stderr = ''
-  child.stderr?.on('data', (chunk: Buffer) => {
-    stderr += chunk.toString('utf8')
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
   })
   const ended = once(child, 'close').then(([code, signal]) => ({
     code: code as null | number,

@@ -40,8 +40,9 @@ export class Terminal {
     })
     open.add(this.child)
     this.child.once('close', () => open.delete(this.child))
-    this.child.stdout?.on('data', (chunk: Buffer) => {
-      this.raw += chunk.toString('utf8')
+    // Decoded by the stream: a character may lie across two chunks.
+    this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.raw += text
     })
     this.ended = new Promise((resolve) => {
       this.child.once('close', resolve)

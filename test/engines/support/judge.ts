@@ -128,8 +128,8 @@ export async function whileHeldBy<T>(
   const closed = once(holder, 'close')
   let said = ''
   const isHolding = new Promise<void>((resolve, reject) => {
-    holder.stderr.on('data', (chunk: Buffer) => {
-      said += chunk.toString('utf8')
+    holder.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said += text
       if (said.includes('step: holding')) resolve()
     })
     holder.once('close', () => reject(new EngineFailure(`Chroma ${engine.version} ended: ${said}`)))
