@@ -1,6 +1,6 @@
-import {allocate, openIndexFile, type ScanOptions} from './files.js'
+import {allocate, openIndexFile} from './files.js'
 import type {HnswHeader} from './header-layout.js'
-import {level0Chunks} from './level0.js'
+import {type Level0Chunk, level0Chunks, type Level0Options} from './level0.js'
 import {entryPointProblems, readLevels, walkLinkLists} from './link-lists.js'
 import {LinkRules, listCount} from './link-rules.js'
 import {assertNoProblem, problemError} from './problems.js'
@@ -19,17 +19,23 @@ export interface HnswGraph {
   upperStart: Uint32Array
 }
 
+export interface LoadOptions extends Level0Options {
+  /** Sees the rows on the way, so that nobody has to read them once more; their links are not checked yet. */
+  onRows?: ((chunk: Level0Chunk) => Promise<void> | void) | undefined
+  /** Puts the graph on SharedArrayBuffers, so that other threads can read it. */
+  shared?: boolean
+}
+
 /**
  * Loads the links of all levels, checked so that following them is safe.
- * Memory: 4 x maxM0 + 16 bytes for each element, and link_lists.bin as it is; on SharedArrayBuffers with `shared`, so
- * that other threads can read it.
+ * Memory: 4 x maxM0 + 16 bytes for each element, and link_lists.bin as it is.
  *
  * @throws ChopsError `damaged` when a file cannot be read or its lists break a rule (H5, H9, H10, H11)
  */
 export async function loadGraph(
   folder: string,
   header: HnswHeader,
-  options: ScanOptions & {shared?: boolean} = {},
+  {onRows, shared = false, ...options}: LoadOptions = {},
 ): Promise<HnswGraph> {
   const {curElementCount, maxM, maxM0, sizeDataPerElement} = header
   const file = await openIndexFile(folder, 'data_level0.bin', curElementCount * sizeDataPerElement)
@@ -41,7 +47,6 @@ export async function loadGraph(
   const {levels} = read
   assertNoProblem(folder, entryPointProblems(header, levels))
 
-  const {shared = false} = options
   const memory = (bytes: number) =>
     allocate(folder, () => (shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes)))
   const upperStart = new Uint32Array(memory(4 * curElementCount))
@@ -84,6 +89,8 @@ export async function loadGraph(
       for (let i = 0; i < Math.min(count, maxM0); i++)
         graph.level0Links[id * maxM0 + i] = chunk.words[from + i] as number
     }
+
+    await onRows?.(chunk)
   }
 
   assertNoProblem(folder, level0Rules.problems('data_level0.bin'))

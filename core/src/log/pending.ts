@@ -175,8 +175,10 @@ class Replay {
       )
     }
 
-    // A copy: the driver's buffer need not be aligned to four bytes.
-    return new Float32Array(Uint8Array.from(row.vector).buffer)
+    const {buffer, byteOffset, byteLength} = row.vector
+    // The driver's buffer need not be aligned to four bytes.
+    if (byteOffset % 4 !== 0) return new Float32Array(new Uint8Array(row.vector).buffer)
+    return new Float32Array(buffer, byteOffset, byteLength / 4)
   }
 
   private unusable(row: StoredRow, what: string): Error {

@@ -7,7 +7,7 @@ import type {PersistDir} from '../persist-dir/persist-dir.js'
 
 import {hnswParametersOf, vectorSegmentOf} from '../catalog/catalog.js'
 import {damaged} from '../errors.js'
-import {readElements, type StoredElements} from '../hnsw/build/elements.js'
+import {readLabelled, type StoredElements} from '../hnsw/build/elements.js'
 import type {HnswHeader} from '../hnsw/header.js'
 import {INDEX_METADATA_FILE, type IndexMetadata, readIndexMetadata} from '../hnsw/index-metadata.js'
 import {readUsableHeader} from '../hnsw/usable-header.js'
@@ -84,25 +84,26 @@ export async function readIndexSource(
 }
 
 /**
- * The vectors of the old index that an id owns, in the order of their labels' first appearance.
+ * The vectors of the old index that an id owns, in the order of their labels' first appearance, with room for so many
+ * more behind them in the same memory.
  *
  * @throws ChopsError `damaged` when the vector of an id is not in the index: it would be lost without a word
  */
 export async function readOwnedElements(
   source: IndexSource,
-  options: ScanOptions = {},
+  {room, ...options}: ScanOptions & {room: number},
 ): Promise<StoredElements> {
   const {dimension, folder, header, metadata, parameters} = source
   if (!header || !metadata) return emptyElements(dimension, parameters.space === 'cosine')
-  const all = await readElements(folder, header, parameters.space, options)
-  const owned = new Set(metadata.idToLabel.values())
-  const positions: number[] = []
-  for (let i = 0; i < all.labels.length; i++) {
-    if (owned.delete(all.labels[i] as number)) positions.push(i)
-  }
-
-  if (owned.size > 0) throw vectorsMissing(source, owned)
-  return positions.length === all.labels.length ? all : pick(all, positions)
+  const labels = metadata.idToLabel.values()
+  const {missing, ...elements} = await readLabelled(folder, header, {
+    ...options,
+    labels,
+    room,
+    space: parameters.space,
+  })
+  if (missing.size > 0) throw vectorsMissing(source, missing)
+  return elements
 }
 
 function emptyElements(dimension: number, isCosine: boolean): StoredElements {
@@ -115,25 +116,8 @@ function emptyElements(dimension: number, isCosine: boolean): StoredElements {
   }
 }
 
-function pick(
-  {dimension, internalIds, labels, norms, vectors}: StoredElements,
-  positions: number[],
-): StoredElements {
-  const picked = new Float32Array(positions.length * dimension)
-  for (const [to, from] of positions.entries()) {
-    picked.set(vectors.subarray(from * dimension, (from + 1) * dimension), to * dimension)
-  }
-
-  return {
-    dimension,
-    internalIds: Uint32Array.from(positions, (from) => internalIds[from] as number),
-    labels: Float64Array.from(positions, (from) => labels[from] as number),
-    norms: norms && Float32Array.from(positions, (from) => norms[from] as number),
-    vectors: picked,
-  }
-}
-
-function vectorsMissing({folder, metadata}: IndexSource, labels: Set<number>): Error {
+/** The error for labels of ids that no live element has. */
+export function vectorsMissing({folder, metadata}: IndexSource, labels: Set<number>): Error {
   const ids = [...(metadata?.idToLabel ?? [])]
     .filter(([, label]) => labels.has(label))
     .map(([id]) => JSON.stringify(id))

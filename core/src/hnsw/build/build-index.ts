@@ -25,25 +25,33 @@ const ROWS_FOR_THREADS = 5000
 /** What the library saves, for as long as it takes to rewrite it. */
 export const SAVED_GRAPH = 'graph.tmp'
 
-export interface BuildOptions extends ScanOptions {
+/** What a library has to know before it gets the first element. */
+export interface BuildShape {
+  count: number
+  dimension: number
   efConstruction: number
   /** The library to build with; the best that is installed without it. */
-  engine?: EngineName
-  /** As an index of this space stores them: see `elementsForSpace`. */
-  elements: IndexElements
+  engine?: EngineName | undefined
   M: number
-  /** Room that the header announces; the number of elements without it. */
-  maxElements?: number
   /**
    * In what usearch compares vectors. bf16 takes about 0.6 of the time, and finds as much wherever neighbours differ by
    * more than its eight bits; the index holds the vectors to the byte in any case.
    */
-  precision?: Precision
-  /** Folder for the index, which must not have one yet; it is made when it does not exist. */
-  outDir: string
+  precision?: Precision | undefined
   space: Space
   /** All cores without it. Only usearch uses more than one. */
-  threads?: number
+  threads?: number | undefined
+}
+
+export interface BuildOptions extends Omit<BuildShape, 'count' | 'dimension'>, ScanOptions {
+  /** As an index of this space stores them: see `elementsForSpace`. */
+  elements: IndexElements
+  /** Room that the header announces; the number of elements without it. */
+  maxElements?: number
+  /** Folder for the index, which must not have one yet; it is made when it does not exist. */
+  outDir: string
+  /** A library of `startEngine` for this shape, which is stopped when it has done its work. */
+  started?: Promise<Engine> | undefined
 }
 
 export interface BuiltIndex {
@@ -54,10 +62,7 @@ export interface BuiltIndex {
 
 function assertBuildable({elements, M, maxElements, space, threads = 1}: BuildOptions): void {
   const {dimension, labels, norms, vectors} = elements
-  if (!Number.isInteger(M) || M < M_RANGE.min || M > M_RANGE.max) {
-    throw usage(`An HNSW index cannot have M = ${M}.`, {next: `Choose ${M_RANGE.min} to ${M_RANGE.max}.`})
-  }
-
+  assertPossible(M)
   if (vectors.length !== labels.length * dimension)
     throw new RangeError('vectors and labels differ in number')
   if ((norms?.length ?? labels.length) !== labels.length)
@@ -70,39 +75,57 @@ function assertBuildable({elements, M, maxElements, space, threads = 1}: BuildOp
     throw new RangeError(`an index cannot be built by ${threads} threads`)
 }
 
+function assertPossible(M: number): void {
+  if (Number.isInteger(M) && M >= M_RANGE.min && M <= M_RANGE.max) return
+  throw usage(`An HNSW index cannot have M = ${M}.`, {next: `Choose ${M_RANGE.min} to ${M_RANGE.max}.`})
+}
+
+/** hnswlib stores no ef_construction below M. */
+function effectiveEf({efConstruction, M}: Pick<BuildShape, 'efConstruction' | 'M'>): number {
+  return Math.max(efConstruction, M)
+}
+
 async function writeEmpty(outDir: string, header: HnswHeader): Promise<void> {
   for (const file of ['data_level0.bin', 'link_lists.bin'])
     await writeWords(join(outDir, file), 1, async () => {})
   await writeHeaderAndNorms(outDir, header)
 }
 
-async function addAll(
+/**
+ * Starts the library that `buildIndex` is going to need: it takes a tenth of a second, in which the elements can be read.
+ *
+ * @throws ChopsError as `buildIndex`
+ */
+export async function startEngine(
   {
-    elements,
-    engine: wanted,
+    count,
+    dimension,
+    efConstruction,
+    engine,
     M,
-    onProgress,
     precision,
-    signal,
     space,
     threads = availableParallelism(),
-  }: BuildOptions,
-  efConstruction: number,
-  saved: string,
-): Promise<EngineName> {
+  }: BuildShape,
+  signal?: AbortSignal,
+): Promise<Engine> {
+  assertPossible(M)
+  const options = {
+    dimension,
+    efConstruction: effectiveEf({efConstruction, M}),
+    M,
+    maxElements: count,
+    precision,
+    space,
+    threads: count < ROWS_FOR_THREADS ? 1 : threads,
+  }
+  return Engine.start(options, {signal, ...(engine && {engines: [engine]})})
+}
+
+async function addAll(options: BuildOptions, saved: string): Promise<EngineName> {
+  const {elements, onProgress, signal, started} = options
   const {dimension, labels, vectors} = elements
-  const engine = await Engine.start(
-    {
-      dimension,
-      efConstruction,
-      M,
-      maxElements: labels.length,
-      precision,
-      space,
-      threads: labels.length < ROWS_FOR_THREADS ? 1 : threads,
-    },
-    {signal, ...(wanted && {engines: [wanted]})},
-  )
+  const engine = await (started ?? startEngine({...options, count: labels.length, dimension}, signal))
   try {
     const positions = Uint32Array.from({length: labels.length}, (_, i) => i)
     await engine.add(positions, vectors, onProgress)
@@ -148,11 +171,10 @@ export async function buildIndex(options: BuildOptions): Promise<BuiltIndex> {
   assertBuildable(options)
   const {elements, M, outDir, signal} = options
   const {dimension, labels} = elements
-  const efConstruction = Math.max(options.efConstruction, M)
   const empty = headerOf({
     curElementCount: labels.length,
     dimension,
-    efConstruction,
+    efConstruction: effectiveEf(options),
     enterpoint: NO_ENTERPOINT,
     M,
     maxElements: options.maxElements ?? labels.length,
@@ -168,7 +190,7 @@ export async function buildIndex(options: BuildOptions): Promise<BuiltIndex> {
   const saved = join(outDir, SAVED_GRAPH)
   let built: {engine: EngineName; header: HnswHeader}
   try {
-    const engine = await addAll(options, efConstruction, saved)
+    const engine = await addAll(options, saved)
     const convert = engine === 'usearch' ? convertUsearchFile : convertSingleFile
     built = {engine, header: await convert(saved, options, empty)}
   } finally {

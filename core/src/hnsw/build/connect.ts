@@ -93,17 +93,30 @@ async function writeLinks(folder: string, graph: HnswGraph, hosts: readonly numb
 
 /**
  * Gives each live element that no path of level 0 leads to a link from an element near it, in the graph and in
- * `data_level0.bin`. Without it a search could never find such an element; the threads of usearch leave a few when they
- * add neighbours at the same time, hnswlib now and then as well. Elements with a full list stay as they are, so that
- * nothing else gets lost. Returns the number of links added.
+ * `data_level0.bin`. Returns the number of links added.
  */
 export async function connectUnreachable(
   folder: string,
   graph: HnswGraph,
-  {signal}: Pick<ScanOptions, 'signal'> = {},
+  options: Pick<ScanOptions, 'signal'> = {},
 ): Promise<number> {
+  const hosts = await linkUnreachable(graph, options)
+  if (hosts.length > 0) await writeLinks(folder, graph, [...new Set(hosts)])
+  return hosts.length
+}
+
+/**
+ * Gives each live element that no path of level 0 leads to a link from an element near it. Without it a search could
+ * never find such an element; the threads of usearch leave a few when they add neighbours at the same time, hnswlib now
+ * and then as well. Elements with a full list stay as they are, so that nothing else gets lost. Returns the elements
+ * that have a new link, once for each.
+ */
+export async function linkUnreachable(
+  graph: HnswGraph,
+  {signal}: Pick<ScanOptions, 'signal'> = {},
+): Promise<number[]> {
   const {curElementCount, enterpoint, maxM0} = graph.header
-  if (curElementCount === 0) return 0
+  if (curElementCount === 0) return []
   const reached = new Reached(graph)
   reached.add(enterpoint)
   await reached.follow(signal)
@@ -121,6 +134,5 @@ export async function connectUnreachable(
     await reached.follow(signal)
   }
 
-  if (hosts.length > 0) await writeLinks(folder, graph, [...new Set(hosts)])
-  return hosts.length
+  return hosts
 }

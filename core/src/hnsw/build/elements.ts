@@ -1,8 +1,8 @@
 import type {Space} from '../../catalog/hnsw-parameters.js'
-import type {ScanOptions} from '../files.js'
+import {allocate, openIndexFile, type ScanOptions} from '../files.js'
 import type {HnswHeader} from '../header.js'
 import {readNorms} from '../length.js'
-import {countElements} from '../level0.js'
+import {countElements, level0Chunks} from '../level0.js'
 import {readLiveVectors} from '../live-vectors.js'
 
 /** hnswlib adds this to every norm so that a vector of zeros can be divided by it. */
@@ -86,4 +86,53 @@ export async function readElements(
   const all = await readNorms(folder, header, {signal: options.signal})
   const norms = Float32Array.from(internalIds, (id) => all[id] as number)
   return {dimension, internalIds, labels, norms, vectors}
+}
+
+/**
+ * The live elements that have one of these labels, in order of their internal ids and each label at its first
+ * appearance, in one pass over the rows; `missing` are the labels that no live element has.
+ * Memory: the vectors plus 16 bytes for each.
+ *
+ * @param room for so many more vectors behind these in the same memory, see `applyOperations`
+ * @throws ChopsError `damaged` when a file is missing, unreadable or too short
+ */
+export async function readLabelled(
+  folder: string,
+  header: HnswHeader,
+  {labels, room, space, ...options}: ScanOptions & {labels: Iterable<number>; room: number; space: Space},
+): Promise<StoredElements & {missing: Set<number>}> {
+  const {curElementCount, dimension, sizeDataPerElement} = header
+  const file = await openIndexFile(folder, 'data_level0.bin', curElementCount * sizeDataPerElement)
+  await file.close()
+
+  const missing = new Set(labels)
+  const most = Math.min(missing.size, curElementCount)
+  const vectors = allocate(folder, () => new Float32Array((most + room) * dimension))
+  // Copied as words: as floats, the bits of a NaN could change.
+  const words = new Uint32Array(vectors.buffer)
+  const internalIds = new Uint32Array(most)
+  const found = new Float64Array(most)
+  let count = 0
+  for await (const chunk of level0Chunks(folder, header, options)) {
+    for (let row = 0; row < chunk.count; row++) {
+      if (chunk.isDeleted(row)) continue
+      const label = chunk.label(row)
+      if (!missing.delete(label)) continue
+      const from = chunk.vectorAt(row)
+      words.set(chunk.words.subarray(from, from + dimension), count * dimension)
+      internalIds[count] = chunk.firstId + row
+      found[count++] = label
+    }
+  }
+
+  const elements = {
+    dimension,
+    internalIds: internalIds.subarray(0, count),
+    labels: found.subarray(0, count),
+    missing,
+    vectors: vectors.subarray(0, count * dimension),
+  }
+  if (space !== 'cosine') return elements
+  const norms = await readNorms(folder, header, {signal: options.signal})
+  return {...elements, norms: Float32Array.from(elements.internalIds, (id) => norms[id] as number)}
 }

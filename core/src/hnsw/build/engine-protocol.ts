@@ -10,8 +10,6 @@ export interface EngineOptions {
   dimension: number
   efConstruction: number
   engine: EngineName
-  /** An hnswlib single file to go on from; its parameters then count, not the ones here. */
-  load?: string | undefined
   M: number
   maxElements: number
   /** Of usearch alone; f32 without it. */

@@ -130,7 +130,7 @@ export class Engine {
     })
   }
 
-  /** Ends the process, which gives its memory back; returns when it no longer writes to any file. */
+  /** Ends the process, if it has not ended; it gives its memory back, and writes to no file when this returns. */
   async stop(): Promise<void> {
     this.signal?.removeEventListener('abort', this.abort)
     this.child.kill('SIGKILL')

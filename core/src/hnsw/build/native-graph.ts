@@ -3,7 +3,7 @@ import type {EngineOptions} from './engine-protocol.js'
 
 /** A graph under construction in a native library. */
 export interface NativeGraph {
-  /** Adds a vector for each key; one that has a vector already gets the new one instead (hnswlib-node). */
+  /** Adds a vector for each key, which must be new. */
   add(keys: Uint32Array, vectors: Float32Array): void
   save(path: string): void
 }
@@ -43,10 +43,9 @@ function loadUsearch(): NativeLibrary {
 function loadHnswlib(): NativeLibrary {
   const {HierarchicalNSW} = require('hnswlib-node') as typeof import('hnswlib-node')
   return {
-    open({dimension, efConstruction, load, M, maxElements, space}) {
+    open({dimension, efConstruction, M, maxElements, space}) {
       const index = new HierarchicalNSW(space === 'l2' ? 'l2' : 'ip', dimension)
-      if (load === undefined) index.initIndex(maxElements, M, efConstruction)
-      else index.readIndexSync(load)
+      index.initIndex(maxElements, M, efConstruction)
       // The library takes nothing but arrays; one that is filled again costs half of a new one for each vector.
       const point = Array.from({length: dimension}, () => 0)
       return {

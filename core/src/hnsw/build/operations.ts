@@ -69,8 +69,8 @@ export function netOperations(
 }
 
 /**
- * The elements after operations, those that were there first in their order, then the added ones. Deletions move the
- * elements together in place, so do not use the given ones again.
+ * The elements after operations, those that were there first in their order, then the added ones. Where the memory of the
+ * given vectors has room for the result it is made in place, so do not use the given ones again.
  *
  * @throws RangeError when a label to add exists or one to update or delete does not
  */
@@ -79,15 +79,17 @@ export function applyOperations(elements: IndexElements, net: NetOperations): In
   const {added, deleted, updated} = net
   const updates = new Map([...updated.labels].map((label, i) => [label, i]))
   const adds = new Set(added.labels)
+  if (elements.labels.length === 0 && deleted.size + updates.size === 0) return added
   const total = elements.labels.length - deleted.size + added.labels.length
   const labels = new Float64Array(total)
-  // Without additions the vectors that stay fit where they are.
-  const vectors = adds.size === 0 ? elements.vectors : new Float32Array(total * dimension)
+  const vectors = roomFor(total * dimension, elements.vectors)
+  const isInPlace = vectors.buffer === elements.vectors.buffer
   const norms = elements.norms && new Float32Array(total)
   let to = 0
   const put = (label: number, source: IndexElements, i: number) => {
-    const vector = source.vectors.subarray(i * dimension, (i + 1) * dimension)
-    if (to < total) vectors.set(vector, to * dimension)
+    const stays = isInPlace && source === elements && i === to
+    if (to < total && !stays)
+      vectors.set(source.vectors.subarray(i * dimension, (i + 1) * dimension), to * dimension)
     if (norms) norms[to] = source.norms?.[i] as number
     labels[to++] = label
   }
@@ -106,4 +108,10 @@ export function applyOperations(elements: IndexElements, net: NetOperations): In
     throw new RangeError('a label to update or delete does not exist')
   for (let i = 0; i < added.labels.length; i++) put(added.labels[i] as number, added, i)
   return {dimension, labels, norms, vectors: vectors.subarray(0, total * dimension)}
+}
+
+/** The memory of the vectors themselves, if it goes on far enough: none of them moves to a higher place. */
+function roomFor(floats: number, {buffer, byteOffset}: Float32Array): Float32Array {
+  if (byteOffset === 0 && buffer.byteLength >= 4 * floats) return new Float32Array(buffer, 0, floats)
+  return new Float32Array(floats)
 }

@@ -1,10 +1,7 @@
 import {join} from 'node:path'
 import type {ScanOptions} from '../files.js'
-import {decodeHeader, encodeHeader, HEADER_SIZE} from '../header-layout.js'
+import {decodeHeader, HEADER_SIZE} from '../header-layout.js'
 import {HIGHEST_LEVEL, type HnswHeader} from '../header.js'
-import {level0Chunks} from '../level0.js'
-import {readLevels} from '../link-lists.js'
-import {problemError} from '../problems.js'
 import {type ByteReader, readBytes} from './byte-reader.js'
 import {type WordWriter, writeWords} from './word-writer.js'
 
@@ -23,45 +20,10 @@ async function copy(input: ByteReader, out: WordWriter, bytes: number): Promise<
 }
 
 /**
- * Writes the index of a segment folder as the single file that hnswlib's `loadIndex` reads: the header without the
- * persistence version, the rows of all elements, `link_lists.bin` as it is. The folder has to be a sound one (H3 to H11).
- * Source: nmslib/hnswlib hnswlib/hnswalg.h (`saveIndex`, `loadIndex`).
- *
- * @throws ChopsError `damaged` when a file of the folder is missing, unreadable or too short
- */
-export async function writeSingleFile(
-  {folder, header}: {folder: string; header: HnswHeader},
-  path: string,
-  onRow: RowVisitor,
-  {signal}: Pick<ScanOptions, 'signal'> = {},
-): Promise<void> {
-  const {maxM, sizeDataPerElement} = header
-  const read = await readLevels(folder, header, {signal})
-  if ('broken' in read) throw problemError(folder, read.broken)
-  const rowWords = sizeDataPerElement / 4
-  const listWords = maxM + 1
-  const longest = Math.max(rowWords, 1 + HIGHEST_LEVEL * listWords)
-  await writeWords(path, longest, async (out) => {
-    out.bytes.set(encodeHeader(header).subarray(VERSION_BYTES))
-    out.at = (HEADER_SIZE - VERSION_BYTES) / 4
-    for await (const chunk of level0Chunks(folder, header, {signal})) {
-      for (let row = 0; row < chunk.count; row++) {
-        if (!out.has(rowWords)) await out.flush()
-        out.words.set(chunk.words.subarray(row * rowWords, (row + 1) * rowWords), out.at)
-        onRow(out.words, out.at, chunk.firstId + row)
-        out.at += rowWords
-      }
-    }
-
-    await readBytes(join(folder, 'link_lists.bin'), async (input) => {
-      for (const level of read.levels) await copy(input, out, 4 * (1 + level * listWords))
-    })
-  })
-}
-
-/**
  * Splits a single file that hnswlib's `saveIndex` wrote into `data_level0.bin` and `link_lists.bin` of a segment
- * folder and returns its header, for the caller to write.
+ * folder and returns its header, for the caller to write. The file is the header without the persistence version, the
+ * rows of all elements, and the records of `link_lists.bin`.
+ * Source: nmslib/hnswlib hnswlib/hnswalg.h (`saveIndex`, `loadIndex`).
  *
  * @throws ChopsError `damaged` when the file ends too early
  */

@@ -1,12 +1,13 @@
 import type {Space} from '../../catalog/hnsw-parameters.js'
 import {type ChopsError, damaged} from '../../errors.js'
+import type {VectorTable} from '../distance/vector-table.js'
 import type {ScanOptions} from '../files.js'
 import {type HnswGraph, loadGraph} from '../graph.js'
-import {type HnswHeader, readHeader} from '../header.js'
+import {readHeader} from '../header.js'
 import {readNorms} from '../length.js'
-import {level0Chunks} from '../level0.js'
+import type {Level0Chunk} from '../level0.js'
 import type {IndexElements} from './elements.js'
-import {measureRecall} from './recall.js'
+import {measureRecall, measureRecallInMemory} from './recall.js'
 
 /** Length of the list with which the index is searched. */
 const EF = 100
@@ -33,7 +34,7 @@ export interface VerifiedIndex {
   sampleSize: number
 }
 
-function contradiction(folder: string, what: string): ChopsError {
+export function contradiction(folder: string, what: string): ChopsError {
   return damaged(`The new index in ${folder} ${what}; nothing was changed.`, {
     file: folder,
     next: 'Try again. If it happens again, the disk or the memory of this machine is faulty.',
@@ -69,20 +70,23 @@ class Positions {
   }
 }
 
-/** Whether the live rows are exactly these elements, to the byte. */
-async function compareElements(header: HnswHeader, {elements, folder, onProgress, signal}: VerifyOptions) {
-  const {dimension, labels, norms, vectors} = elements
-  const expected = new Uint32Array(vectors.buffer, vectors.byteOffset, vectors.length)
-  const expectedNorms = norms && new Uint32Array(norms.buffer, norms.byteOffset, norms.length)
-  const stored = norms && (await readNorms(folder, header, {signal}))
-  const storedNorms = stored && new Uint32Array(stored.buffer)
-  const positions = new Positions(labels)
-  const seen = new Uint8Array(labels.length)
-  let live = 0
-  if (dimension !== header.dimension)
-    throw contradiction(folder, `has ${header.dimension} dimensions, not ${dimension}`)
+/** Holds the rows of an index, as they pass by, against the elements that it has to have, to the byte. */
+class ElementComparison {
+  private live = 0
+  private readonly positions: Positions
+  private readonly seen: Uint8Array
 
-  for await (const chunk of level0Chunks(folder, header, {signal})) {
+  constructor(
+    private readonly folder: string,
+    private readonly elements: IndexElements,
+    private readonly storedNorms: Float32Array | undefined,
+  ) {
+    this.positions = new Positions(elements.labels)
+    this.seen = new Uint8Array(elements.labels.length)
+  }
+
+  compare(chunk: Level0Chunk): void {
+    const {folder, positions, seen} = this
     for (let row = 0; row < chunk.count; row++) {
       if (chunk.isDeleted(row)) continue
       const label = chunk.label(row)
@@ -91,20 +95,25 @@ async function compareElements(header: HnswHeader, {elements, folder, onProgress
         throw contradiction(folder, `has a label ${label} that does not belong there`)
       if (seen[position] !== 0) throw contradiction(folder, `has the label ${label} twice`)
       seen[position] = 1
-      live += 1
-      const from = chunk.vectorAt(row)
-      let difference = 0
-      for (let i = 0; i < dimension; i++)
-        difference |= (chunk.words[from + i] as number) ^ (expected[position * dimension + i] as number)
-      if (storedNorms)
-        difference |= (storedNorms[chunk.firstId + row] as number) ^ (expectedNorms?.[position] as number)
-      if (difference !== 0) throw contradiction(folder, `has another vector for label ${label}`)
+      this.live += 1
+      if (!this.isEqual(chunk, row, position))
+        throw contradiction(folder, `has another vector for label ${label}`)
     }
-
-    onProgress?.(chunk.firstId + chunk.count, header.curElementCount + labels.length)
   }
 
-  if (live !== labels.length) throw contradiction(folder, `has ${live} elements instead of ${labels.length}`)
+  /** To be called after the last row. */
+  expectAll(): void {
+    const count = this.elements.labels.length
+    if (this.live !== count) throw contradiction(this.folder, `has ${this.live} elements instead of ${count}`)
+  }
+
+  private isEqual(chunk: Level0Chunk, row: number, position: number): boolean {
+    const {dimension, norms, vectors} = this.elements
+    const at = 4 * position * dimension
+    const expected = Buffer.from(vectors.buffer, vectors.byteOffset + at, 4 * dimension)
+    if (!chunk.hasVector(row, expected)) return false
+    return !norms || Object.is(this.storedNorms?.[chunk.firstId + row], norms[position])
+  }
 }
 
 /**
@@ -119,8 +128,18 @@ export async function verifyIndex(options: VerifyOptions): Promise<VerifiedIndex
   const count = elements.labels.length
   const header = await readHeader(folder)
   const total = header.curElementCount + count
-  await compareElements(header, options)
-  const graph = await loadGraph(folder, header, {signal})
+  if (elements.dimension !== header.dimension)
+    throw contradiction(folder, `has ${header.dimension} dimensions, not ${elements.dimension}`)
+  const norms = elements.norms && (await readNorms(folder, header, {signal}))
+  const comparison = new ElementComparison(folder, elements, norms)
+  const graph = await loadGraph(folder, header, {
+    onRows(chunk) {
+      comparison.compare(chunk)
+      onProgress?.(chunk.firstId + chunk.count, total)
+    },
+    signal,
+  })
+  comparison.expectAll()
   const onSearch = (done: number) => onProgress?.(header.curElementCount + done, total)
   const verified = await measureSample(folder, graph, elements, {...options, onProgress: onSearch})
   onProgress?.(total, total)
@@ -139,14 +158,29 @@ export async function measureSample(
   elements: IndexElements,
   {onProgress, sample, signal, space}: Pick<VerifyOptions, 'sample' | 'space'> & ScanOptions,
 ): Promise<VerifiedIndex> {
-  const count = elements.labels.length
-  const affordable = Math.floor(EXACT_SEARCH_WORK / (count * elements.dimension))
-  const wanted = sample ?? Math.max(SMALLEST_SAMPLE, Math.min(LARGEST_SAMPLE, affordable))
-  const sampleSize = Math.min(count, wanted)
-  if (sampleSize === 0) return {recall: 1, sampleSize}
-
-  // Spread evenly, because elements that were written together tend to be alike.
-  const queries = Array.from({length: sampleSize}, (_, i) => Math.floor(((i + 0.5) * count) / sampleSize))
+  const queries = sampleOf(elements.labels.length, elements.dimension, sample)
+  if (queries.length === 0) return {recall: 1, sampleSize: 0}
   const recall = await measureRecall(folder, graph, elements, {ef: EF, onProgress, queries, signal, space})
-  return {recall, sampleSize}
+  return {recall, sampleSize: queries.length}
+}
+
+/** The same for a graph whose vectors are in memory, see `measureRecallInMemory`. */
+export async function measureSampleInMemory(
+  graph: HnswGraph,
+  table: VectorTable,
+  live: Uint32Array,
+  options: ScanOptions,
+): Promise<VerifiedIndex> {
+  const queries = sampleOf(live.length, graph.header.dimension).map((i) => live[i] as number)
+  if (queries.length === 0) return {recall: 1, sampleSize: 0}
+  const recall = await measureRecallInMemory(graph, table, live, {...options, ef: EF, queries})
+  return {recall, sampleSize: queries.length}
+}
+
+/** As many of `count` elements as an exact search can afford, spread evenly: neighbours in time tend to be alike. */
+function sampleOf(count: number, dimension: number, sample?: number): number[] {
+  const affordable = Math.floor(EXACT_SEARCH_WORK / (count * dimension))
+  const wanted = sample ?? Math.max(SMALLEST_SAMPLE, Math.min(LARGEST_SAMPLE, affordable))
+  const size = Math.min(count, wanted)
+  return Array.from({length: size}, (_, i) => Math.floor(((i + 0.5) * count) / size))
 }

@@ -8,8 +8,17 @@ const PAGE_BYTES = 65_536
 
 export interface TableShape {
   dimension: number
+  /** For rows that hold more than their vector; without it they lie one behind the other. */
+  layout?: RowLayout | undefined
   rows: number
   space: Space
+}
+
+/** Both in bytes, and multiples of four. */
+export interface RowLayout {
+  rowSize: number
+  /** Where in a row its vector begins. */
+  vectorAt: number
 }
 
 /** What another thread needs to open the same table: it can be posted to a worker. */
@@ -21,14 +30,14 @@ export interface SharedTable extends TableShape {
 export interface VectorTable {
   /** Distance of rows i and j: l2 squared, or 1 - the inner product, which for normalised vectors is cosine. */
   distance: (i: number, j: number) => number
-  /** Row i begins at `i * dimension`. */
+  /** All rows. */
   floats: Float32Array
   shared: SharedTable
 }
 
 /** Whether the distances of a table of this shape are computed with SIMD: it is there, and the rows fit in 4 GiB. */
-export function fitsKernel({dimension, rows}: TableShape): boolean {
-  return pagesOf(rows, dimension) <= MAX_PAGES && hasKernel()
+export function fitsKernel(shape: TableShape): boolean {
+  return pagesOf(shape) <= MAX_PAGES && hasKernel()
 }
 
 /**
@@ -39,14 +48,13 @@ export function fitsKernel({dimension, rows}: TableShape): boolean {
  * @throws RangeError when the machine does not have that much memory
  */
 export function createTable(shape: TableShape, useKernel = fitsKernel(shape)): VectorTable {
-  const {dimension, rows} = shape
-  const memory = (useKernel && kernelMemory(shape)) || new SharedArrayBuffer(4 * rows * dimension)
+  const memory = (useKernel && kernelMemory(shape)) || new SharedArrayBuffer(bytesOf(shape))
   return openTable({...shape, memory})
 }
 
 /** Undefined where the address space is limited (`ulimit -v`): V8 reserves gigabytes of it for any WebAssembly memory. */
-function kernelMemory({dimension, rows}: TableShape): Memory | undefined {
-  const pages = pagesOf(rows, dimension)
+function kernelMemory(shape: TableShape): Memory | undefined {
+  const pages = pagesOf(shape)
   try {
     return new WebAssembly.Memory({initial: pages, maximum: pages, shared: true})
   } catch (error) {
@@ -55,23 +63,40 @@ function kernelMemory({dimension, rows}: TableShape): Memory | undefined {
   }
 }
 
-/** Opens a table that `createTable` made, in the same thread or another. */
+/**
+ * Opens a table that `createTable` made, in the same thread or another. What is no number, because it is out of the range
+ * of f32, counts as infinitely far: a search that compares it with anything would never end.
+ */
 export function openTable(shared: SharedTable): VectorTable {
-  const {dimension, memory, rows, space} = shared
+  const {dimension, memory, space} = shared
+  const {rowSize, vectorAt} = layoutOf(shared)
   const buffer = memory instanceof SharedArrayBuffer ? memory : memory.buffer
-  const floats = new Float32Array(buffer, 0, rows * dimension)
+  const floats = new Float32Array(buffer, 0, bytesOf(shared) / 4)
+  const distance = (value: number) => (Number.isNaN(value) ? Infinity : value)
   if (memory instanceof SharedArrayBuffer) {
     const plain = plainDistance(space, dimension)
-    return {distance: (i, j) => plain(floats, i * dimension, j * dimension), floats, shared}
+    const at = (row: number) => (row * rowSize + vectorAt) / 4
+    return {distance: (i, j) => distance(plain(floats, at(i), at(j))), floats, shared}
   }
 
   const kernel = kernelOver(memory)
   const compute = space === 'l2' ? kernel.l2 : kernel.ip
-  const rowBytes = 4 * dimension
-  return {distance: (i, j) => compute(i * rowBytes, j * rowBytes, dimension), floats, shared}
+  return {
+    distance: (i, j) => distance(compute(i * rowSize + vectorAt, j * rowSize + vectorAt, dimension)),
+    floats,
+    shared,
+  }
 }
 
-function pagesOf(rows: number, dimension: number): number {
+function layoutOf({dimension, layout}: TableShape): RowLayout {
+  return layout ?? {rowSize: 4 * dimension, vectorAt: 0}
+}
+
+function bytesOf(shape: TableShape): number {
+  return shape.rows * layoutOf(shape).rowSize
+}
+
+function pagesOf(shape: TableShape): number {
   // One page more: no address that the kernel computes may pass the end of 32 bits.
-  return Math.ceil((4 * rows * dimension) / PAGE_BYTES) + 1
+  return Math.ceil(bytesOf(shape) / PAGE_BYTES) + 1
 }

@@ -1,0 +1,44 @@
+import type {HnswGraph} from '../graph.js'
+
+import {HIGHEST_LEVEL} from '../header.js'
+
+/** The same graph with room for more elements behind its own, which have random levels and no links yet. */
+export function growGraph(graph: HnswGraph, added: number): HnswGraph {
+  const {curElementCount, maxM, maxM0, mult} = graph.header
+  const total = curElementCount + added
+  const levels = grown(graph.levels, total)
+  const upperStart = grown(graph.upperStart, total)
+  let lists = graph.upperLists.length / (maxM + 1)
+  for (let id = curElementCount; id < total; id++) {
+    const level = randomLevel(mult)
+    levels[id] = level
+    upperStart[id] = lists
+    lists += level
+  }
+
+  return {
+    deleted: grown(graph.deleted, total),
+    header: {...graph.header, curElementCount: total},
+    level0Counts: grown(graph.level0Counts, total),
+    level0Links: grown(graph.level0Links, total * maxM0),
+    levels,
+    upperLists: grown(graph.upperLists, lists * (maxM + 1)),
+    upperStart,
+  }
+}
+
+/** Source: chroma-core/hnswlib hnswlib/hnswalg.h (`getRandomLevel`). */
+function randomLevel(mult: number): number {
+  return Math.min(HIGHEST_LEVEL, Math.floor(-Math.log(1 - Math.random()) * mult))
+}
+
+/** A copy with zeros behind. */
+export function grown<T extends Float32Array | Uint16Array | Uint32Array | Uint8Array>(
+  values: T,
+  length: number,
+): T {
+  const Type = values.constructor as new (length: number) => T
+  const larger = new Type(length)
+  larger.set(values)
+  return larger
+}

@@ -1,0 +1,96 @@
+import {type FileHandle, open} from 'node:fs/promises'
+import {join} from 'node:path'
+
+import type {ScanOptions} from '../files.js'
+import type {HnswGraph} from '../graph.js'
+import type {HnswHeader} from '../header.js'
+import type {IndexImage} from './index-image.js'
+
+import {inParallel} from '../../in-parallel.js'
+import {writeHeaderAndNorms} from '../build/index-files.js'
+import {writeWords} from '../build/word-writer.js'
+import {Level0Chunk} from '../level0.js'
+
+/** Rows that are written at a time. */
+const PIECE_BYTES = 8 * 1024 * 1024
+
+/**
+ * Writes an index in memory as the four files of a segment folder, which must not have them yet. All are synced to the
+ * disk but `data_level0.bin`, which the caller syncs: the rows are to be read back in the meantime.
+ */
+export async function writeImage(
+  folder: string,
+  {graph, norms, rows}: IndexImage,
+  maxElements: number,
+  options: Pick<ScanOptions, 'signal'> = {},
+): Promise<HnswHeader> {
+  const header = {...graph.header, maxElements}
+  await inParallel(
+    writeRows(join(folder, 'data_level0.bin'), rows, graph, options),
+    writeLinkLists(join(folder, 'link_lists.bin'), graph),
+    writeHeaderAndNorms(folder, header, norms),
+  )
+  return header
+}
+
+/** The rows go to the disk from where they are, and the links of the next ones are put there meanwhile. */
+async function writeRows(
+  path: string,
+  rows: Level0Chunk,
+  graph: HnswGraph,
+  {signal}: Pick<ScanOptions, 'signal'>,
+): Promise<void> {
+  const {curElementCount, maxM0, sizeDataPerElement} = graph.header
+  const perPiece = Math.max(1, Math.floor(PIECE_BYTES / sizeDataPerElement))
+  const handle = await open(path, 'wx')
+  let writing: Promise<void> = Promise.resolve()
+  try {
+    for (let first = 0; first < curElementCount; first += perPiece) {
+      const end = Math.min(curElementCount, first + perPiece)
+      for (let id = first; id < end; id++) {
+        const from = id * maxM0
+        const links = graph.level0Links.subarray(from, from + (graph.level0Counts[id] as number))
+        rows.setLinks(id, links, graph.deleted[id] !== 0)
+      }
+
+      await writing
+      signal?.throwIfAborted()
+      const piece = new Level0Chunk(graph.header, end - first, rows.words.buffer, first)
+      writing = write(handle, path, piece.bytes)
+      // Met at the next turn, when it may have failed already.
+      writing.catch(() => {})
+    }
+
+    await writing
+  } finally {
+    await writing.catch(() => {})
+    await handle.close()
+  }
+}
+
+async function write(handle: FileHandle, path: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await handle.writeFile(bytes)
+  } catch (error) {
+    // An error of a file handle does not say which file it is about.
+    throw Object.assign(error as Error, {path})
+  }
+}
+
+async function writeLinkLists(
+  path: string,
+  {header, levels, upperLists, upperStart}: HnswGraph,
+): Promise<void> {
+  const {curElementCount, maxLevel, maxM} = header
+  const listWords = maxM + 1
+  await writeWords(path, 1 + Math.max(0, maxLevel) * listWords, async (out) => {
+    for (let id = 0; id < curElementCount; id++) {
+      const words = (levels[id] as number) * listWords
+      const from = (upperStart[id] as number) * listWords
+      if (!out.has(1 + words)) await out.flush()
+      out.words[out.at++] = 4 * words
+      out.words.set(upperLists.subarray(from, from + words), out.at)
+      out.at += words
+    }
+  })
+}
