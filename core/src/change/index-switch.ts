@@ -82,7 +82,12 @@ export async function switchIndex<T>(
   return {...retired, folder, result: switched.result, segmentId}
 }
 
-/** The id of a vector segment appears in these three tables and as the folder's name, nowhere else. */
+/**
+ * The id of a vector segment appears in these three tables and as the folder's name, nowhere else.
+ *
+ * With the parameters that is all a switch writes to SQLite: a few rows, whose old pages go to the journal beside the
+ * database. Nothing is sorted or copied, so that SQLite needs no room where it puts temporary files; VACUUM alone does.
+ */
 async function pointTo(
   {db, generation}: PersistDir,
   oldId: string,
