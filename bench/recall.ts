@@ -2,6 +2,7 @@ import {rm} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import {buildIndex, type BuildOptions} from '../core/src/hnsw/build/build-index.js'
+import {choosePrecision} from '../core/src/hnsw/build/precision.js'
 import {normalizeVectors} from '../core/src/hnsw/build/elements.js'
 import {verifyIndex} from '../core/src/hnsw/build/verify-index.js'
 import {temporaryFolder} from '../test/support/fixtures.js'
@@ -32,7 +33,7 @@ export async function measureRecall(): Promise<RecallResult> {
   }
 
   return {
-    chops: await recallOf({precision: 'bf16'}),
+    chops: await recallOf({precision: await choosePrecision(elements, 'cosine')}),
     goal: GOAL,
     hnswlib: await recallOf({engine: 'hnswlib-node'}),
   }

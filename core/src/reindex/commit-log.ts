@@ -10,7 +10,9 @@ import {imageShape} from '../hnsw/extend/index-image.js'
 import {sizeOf} from '../persist-dir/sizes.js'
 import {indexBytes} from './rebuild-index.js'
 import {type IndexSource, readIndexSource} from './source.js'
-import {type StageOptions, writeExtendedIndex, writeFullIndex, type WrittenSegment} from './write-segment.js'
+import {writeExtendedIndex} from './write-extended-index.js'
+import {writeFullIndex} from './write-full-index.js'
+import type {StageOptions, WrittenSegment} from './write-segment.js'
 
 export type CommittedLog = SwitchedIndex<WrittenSegment & {appliedRows: number}>
 

@@ -9,6 +9,7 @@ import {readHeader} from '../hnsw/header.js'
 import {NONE} from '../hnsw/repair/job.js'
 import {repairIndex} from '../hnsw/repair/repair-index.js'
 import {chooseMethod, type Method, type MethodOptions} from './method.js'
+import {writeFullIndex} from './write-full-index.js'
 import {
   emptyFolder,
   LOW_RECALL,
@@ -17,7 +18,6 @@ import {
   relabel,
   stage,
   type StageOptions,
-  writeFullIndex,
   writeMetadata,
   type WrittenSegment,
 } from './write-segment.js'

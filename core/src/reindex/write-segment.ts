@@ -8,22 +8,14 @@ import type {PersistDir} from '../persist-dir/persist-dir.js'
 import type {IndexSource} from './source.js'
 
 import {fsyncPath} from '../change/durable.js'
-import {ChopsError} from '../errors.js'
-import {buildIndex, type BuildOptions, type BuildShape, startEngine} from '../hnsw/build/build-index.js'
-import type {Engine} from '../hnsw/build/engine.js'
-import {applyOperations, netOperations} from '../hnsw/build/operations.js'
 import {elementsForSpace, type IndexElements, type StoredElements} from '../hnsw/build/elements.js'
-import {type VerifiedIndex, verifyIndex, type VerifyOptions} from '../hnsw/build/verify-index.js'
-import {extendImage} from '../hnsw/extend/extend-index.js'
-import {type IndexImage, readImage} from '../hnsw/extend/index-image.js'
-import {verifyExtended} from '../hnsw/extend/verify-extended.js'
-import {writeImage} from '../hnsw/extend/write-image.js'
+import {applyOperations, netOperations} from '../hnsw/build/operations.js'
+import type {VerifiedIndex} from '../hnsw/build/verify-index.js'
 import {INDEX_METADATA_FILE} from '../hnsw/index-metadata.js'
-import {NONE} from '../hnsw/repair/job.js'
 import {writeIndexMetadata} from '../hnsw/index-metadata-writer.js'
-import {inParallel} from '../in-parallel.js'
+import {NONE} from '../hnsw/repair/job.js'
 import {requireFinite} from './require-finite.js'
-import {readOwnedElements, vectorsMissing} from './source.js'
+import {readOwnedElements} from './source.js'
 
 /** The stages of a new index, in their order. */
 export type Stage = 'build' | 'read' | 'switch' | 'verify'
@@ -49,19 +41,6 @@ export interface WrittenSegment {
  * that people use come under it. Another attempt has to show whose fault it is.
  */
 export const LOW_RECALL = 0.8
-
-/** It builds on one thread, and what it builds is what Chroma's engines would. */
-const LAST_ENGINE = 'hnswlib-node'
-
-type Attempt = Pick<BuildOptions, 'engine' | 'precision'> & {enough: number}
-
-/** How a graph is built, and again in the next way while its recall is below what the way before has to reach. */
-const ATTEMPTS: readonly [Attempt, ...Attempt[]] = [
-  // Neighbours that differ by less than bf16 can tell cost recall.
-  {enough: 0.95, precision: 'bf16'},
-  {enough: LOW_RECALL, precision: 'f32'},
-  {engine: LAST_ENGINE, enough: 0},
-]
 
 /** What a user should know about an index that every attempt gave a low recall. */
 export function recallWarning({recall, sampleSize}: VerifiedIndex): string | undefined {
@@ -106,151 +85,6 @@ function oldIdsOf(
     while (old < oldLabels.length && oldLabels[old] !== label) old += 1
     return updated.has(label) ? NONE : (internalIds[old] ?? NONE)
   })
-}
-
-/**
- * Builds the whole index anew into an empty folder: the vectors the ids own and the pending log, relabelled from 1 on
- * without gaps, with the parameters given. Vectors stay equal to the byte unless the space changes, see
- * `elementsForSpace`. The result is read back and verified; where its recall is low, the graph is built once more in a
- * slower way, at last by the reference library.
- *
- * @throws ChopsError `damaged` when a source or the new index is not sound
- */
-export async function writeFullIndex(
-  dir: PersistDir,
-  source: IndexSource,
-  parameters: HnswParameters,
-  folder: string,
-  options: StageOptions = {},
-): Promise<WrittenSegment> {
-  const {dimension, pending} = source
-  const {constructionEf: efConstruction, m: M, space} = parameters
-  const {threads} = options
-  const count = pending.ids.idToLabel.size
-  const [{engine: first, precision}] = ATTEMPTS
-  const shape = {count, dimension, efConstruction, engine: first, M, precision, space, threads}
-  return withEngine(shape, options.signal, async (started) => {
-    const {elements, ids} = relabel(await readNewElements(source, parameters, options), pending.ids)
-    const build = {...stage('build', options), efConstruction, elements, M, outDir: folder, space, threads}
-    const verify = {...stage('verify', options), elements, folder, space}
-    const {engine, verified} = await buildVerified({...build, started}, verify)
-    await writeMetadata(dir, source, ids, folder)
-    return {elements: count, engine, method: 'full', verified}
-  })
-}
-
-/** Starts the library for the first attempt before `work` has read what it is to build from. */
-async function withEngine<T>(
-  shape: BuildShape,
-  signal: AbortSignal | undefined,
-  work: (started: Promise<Engine> | undefined) => Promise<T>,
-): Promise<T> {
-  // An index without elements needs no library.
-  const started = shape.count > 0 ? startEngine(shape, signal) : undefined
-  // Met when it is needed.
-  started?.catch(() => {})
-  try {
-    return await work(started)
-  } finally {
-    await started?.then(
-      (engine) => engine.stop(),
-      () => {},
-    )
-  }
-}
-
-/** Builds until the recall is enough; the last way is taken as it is. */
-async function buildVerified(
-  {started, ...build}: BuildOptions,
-  verify: VerifyOptions,
-): Promise<Pick<WrittenSegment, 'engine' | 'verified'>> {
-  for (const [i, {enough, ...way}] of ATTEMPTS.entries()) {
-    await emptyFolder(build.outDir)
-    const {engine} = await buildIndex({...build, ...way, started: i === 0 ? started : undefined})
-    const verified = await verifyIndex(verify)
-    if (verified.recall >= enough || engine === LAST_ENGINE) return {engine, verified}
-  }
-
-  throw new Error('the last way to build is not enough')
-}
-
-/**
- * Writes the old index with the pending log applied into an empty folder: old elements keep their labels and what no id
- * owns gets the mark of a deleted one, added ones go on after the last label given out. Each file is read once to be
- * changed in memory and written once; then the new ones are read back and held against the old ones, to the byte.
- * Where the old index is not sound, or the recall of the new one low, as that of the old graph may have been, the whole
- * index is built anew instead.
- *
- * @throws ChopsError `damaged` when a source or the new index is not sound
- */
-export async function writeExtendedIndex(
-  dir: PersistDir,
-  source: IndexSource,
-  folder: string,
-  options: StageOptions = {},
-): Promise<WrittenSegment> {
-  const {dimension, parameters, pending} = source
-  const {space} = parameters
-  const net = netOperations(pending.operations, dimension, space)
-  for (const changed of [net.added, net.updated]) requireFinite(changed, pending.ids.idToLabel, source)
-  const image = await readSoundImage(source, net.added.labels.length, options)
-  if (!image) return writeFullIndex(dir, source, parameters, folder, options)
-  const operations = {...net, deleted: withoutOwner(source, image, net.deleted)}
-  const {maxElements} = image.graph.header
-  await extendImage(image, operations, stage('build', options))
-  const {curElementCount} = image.graph.header
-  await writeImage(folder, image, Math.max(maxElements, curElementCount), {signal: options.signal})
-  const verifying = verifyExtended({
-    ...stage('verify', options),
-    image,
-    labels: pending.ids.idToLabel.values(),
-    newFolder: folder,
-    oldFolder: source.folder,
-    operations,
-  })
-  // What is read back comes from memory in any case, so that the disk can write in the meantime.
-  await inParallel(
-    verifying,
-    fsyncPath(join(folder, 'data_level0.bin')),
-    writeMetadata(dir, source, pending.ids, folder),
-  )
-  const verified = await verifying
-  if (verified.recall < LOW_RECALL) {
-    await emptyFolder(folder)
-    return writeFullIndex(dir, source, parameters, folder, options)
-  }
-
-  return {elements: curElementCount, engine: undefined, method: 'extend', verified}
-}
-
-/** The old index in memory; undefined when it is not sound, so that only its vectors can be used. */
-async function readSoundImage(
-  {folder, parameters}: IndexSource,
-  added: number,
-  options: StageOptions,
-): Promise<IndexImage | undefined> {
-  try {
-    return await readImage({added, folder, space: parameters.space}, stage('read', options))
-  } catch (error) {
-    if (error instanceof ChopsError && error.kind === 'damaged') return undefined
-    throw error
-  }
-}
-
-/**
- * Labels to delete: those given and those of live elements that no id owns, which a search could only stumble over.
- *
- * @throws ChopsError `damaged` when an id owns no live element: it would be lost without a word
- */
-function withoutOwner(source: IndexSource, image: IndexImage, deleted: Set<number>): Set<number> {
-  const owned = new Set(source.metadata?.idToLabel.values())
-  const labels = new Set(deleted)
-  for (const [label, id] of image.ids) {
-    if (image.graph.deleted[id] === 0 && !owned.delete(label)) labels.add(label)
-  }
-
-  if (owned.size > 0) throw vectorsMissing(source, owned)
-  return labels
 }
 
 /** Makes room for another attempt. */

@@ -153,7 +153,7 @@ describe('a graph whose recall is low', () => {
     expect(collections.get(located.id)?.indexed.size).to.equal(3020)
   })
 
-  it('since half the precision cannot tell its vectors apart, is built once more with all of it', async () => {
+  it('is not what vectors lead to that half the precision cannot tell apart: all of it is used', async () => {
     const {persistDir} = unpackFixture('chroma-1.5.9')
     const located = await locate(persistDir, 'odd-name_1')
     const offset = Array.from({length: 1000}, (_, i) => ({

@@ -33,11 +33,6 @@ export interface BuildShape {
   /** The library to build with; the best that is installed without it. */
   engine?: EngineName | undefined
   M: number
-  /**
-   * In what usearch compares vectors. bf16 takes about 0.6 of the time, and finds as much wherever neighbours differ by
-   * more than its eight bits; the index holds the vectors to the byte in any case.
-   */
-  precision?: Precision | undefined
   space: Space
   /** All cores without it. Only usearch uses more than one. */
   threads?: number | undefined
@@ -50,6 +45,11 @@ export interface BuildOptions extends Omit<BuildShape, 'count' | 'dimension'>, S
   maxElements?: number
   /** Folder for the index, which must not have one yet; it is made when it does not exist. */
   outDir: string
+  /**
+   * In what usearch compares vectors, see `choosePrecision`; f32 without it. The index holds the vectors to the byte in
+   * any case.
+   */
+  precision?: Precision | undefined
   /** A library of `startEngine` for this shape, which is stopped when it has done its work. */
   started?: Promise<Engine> | undefined
 }
@@ -97,16 +97,7 @@ async function writeEmpty(outDir: string, header: HnswHeader): Promise<void> {
  * @throws ChopsError as `buildIndex`
  */
 export async function startEngine(
-  {
-    count,
-    dimension,
-    efConstruction,
-    engine,
-    M,
-    precision,
-    space,
-    threads = availableParallelism(),
-  }: BuildShape,
+  {count, dimension, efConstruction, engine, M, space, threads = availableParallelism()}: BuildShape,
   signal?: AbortSignal,
 ): Promise<Engine> {
   assertPossible(M)
@@ -115,7 +106,6 @@ export async function startEngine(
     efConstruction: effectiveEf({efConstruction, M}),
     M,
     maxElements: count,
-    precision,
     space,
     threads: count < ROWS_FOR_THREADS ? 1 : threads,
   }
@@ -123,12 +113,12 @@ export async function startEngine(
 }
 
 async function addAll(options: BuildOptions, saved: string): Promise<EngineName> {
-  const {elements, onProgress, signal, started} = options
+  const {elements, onProgress, precision, signal, started} = options
   const {dimension, labels, vectors} = elements
   const engine = await (started ?? startEngine({...options, count: labels.length, dimension}, signal))
   try {
     const positions = Uint32Array.from({length: labels.length}, (_, i) => i)
-    await engine.add(positions, vectors, onProgress)
+    await engine.add(positions, vectors, {onProgress, precision})
     await engine.save(saved)
   } finally {
     await engine.stop()

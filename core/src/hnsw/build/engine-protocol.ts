@@ -3,7 +3,7 @@ import type {Space} from '../../catalog/hnsw-parameters.js'
 /** The native libraries that build HNSW graphs. */
 export type EngineName = 'hnswlib-node' | 'usearch'
 
-/** In what a library compares vectors while it builds; what it stores is not used, see `convertUsearchFile`. */
+/** In what usearch compares vectors while it builds; what it stores is not used, see `convertUsearchFile`. */
 export type Precision = 'bf16' | 'f32'
 
 export interface EngineOptions {
@@ -12,15 +12,13 @@ export interface EngineOptions {
   engine: EngineName
   M: number
   maxElements: number
-  /** Of usearch alone; f32 without it. */
-  precision?: Precision | undefined
   space: Space
   threads: number
 }
 
 /** What the main process asks of an engine process; each request gets one reply, in order. */
 export type EngineRequest =
-  | {keys: Uint32Array; kind: 'add'; vectors: Float32Array}
+  | {keys: Uint32Array; kind: 'add'; precision: Precision; vectors: Float32Array}
   | {kind: 'open'; options: EngineOptions}
   | {kind: 'save'; path: string}
 

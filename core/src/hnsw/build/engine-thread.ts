@@ -1,10 +1,12 @@
 /** The thread of an engine process that calls the native library. */
 import {parentPort} from 'node:worker_threads'
 
-import type {EngineReply, EngineRequest} from './engine-protocol.js'
+import type {EngineOptions, EngineReply, EngineRequest} from './engine-protocol.js'
 
 import {LIBRARIES, type NativeGraph, type NativeLibrary} from './native-graph.js'
 
+let opened: {library: NativeLibrary; options: EngineOptions} | undefined
+/** Made for the first vectors: only then it is known in what precision they are to be compared. */
 let graph: NativeGraph | undefined
 
 function reasonOf(error: unknown): string {
@@ -20,9 +22,12 @@ function carryOut(request: EngineRequest): EngineReply {
       return {unavailable: reasonOf(error)}
     }
 
-    graph = library.open(request.options)
-  } else if (request.kind === 'add') graph?.add(request.keys, request.vectors)
-  else graph?.save(request.path)
+    opened = {library, options: request.options}
+  } else if (request.kind === 'add') {
+    const {keys, precision, vectors} = request
+    graph ??= opened?.library.open({...opened.options, precision})
+    graph?.add(keys, vectors)
+  } else graph?.save(request.path)
   return {}
 }
 

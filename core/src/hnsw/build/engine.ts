@@ -2,7 +2,7 @@ import {type ChildProcess, fork} from 'node:child_process'
 import {once} from 'node:events'
 import {fileURLToPath} from 'node:url'
 import {type ChopsError, damaged, usage} from '../../errors.js'
-import type {EngineName, EngineOptions, EngineReply, EngineRequest} from './engine-protocol.js'
+import type {EngineName, EngineOptions, EngineReply, EngineRequest, Precision} from './engine-protocol.js'
 
 const ENGINE_PROCESS = fileURLToPath(new URL('engine-process.js', import.meta.url))
 
@@ -15,6 +15,12 @@ const MESSAGE_BYTES = 8 * 1024 * 1024
 const ENGINE_VARIABLE = 'CHOPS_HNSW_ENGINE'
 
 const ENGINES: readonly EngineName[] = ['usearch', 'hnswlib-node']
+
+interface AddOptions {
+  onProgress?: ((done: number, total: number) => void) | undefined
+  /** The same each time. */
+  precision?: Precision | undefined
+}
 
 interface Waiting {
   reject(error: unknown): void
@@ -99,7 +105,7 @@ export class Engine {
   async add(
     keys: Uint32Array,
     vectors: Float32Array,
-    onProgress?: (done: number, total: number) => void,
+    {onProgress, precision = 'f32'}: AddOptions = {},
   ): Promise<void> {
     const dimension = vectors.length / keys.length
     let before: Promise<unknown> = Promise.resolve()
@@ -108,6 +114,7 @@ export class Engine {
       const adding = this.demand({
         keys: keys.subarray(first, end),
         kind: 'add',
+        precision,
         vectors: vectors.subarray(first * dimension, end * dimension),
       })
       // Met at the next turn, when the one before may have failed already.

@@ -1,5 +1,5 @@
 import {createRequire} from 'node:module'
-import type {EngineOptions} from './engine-protocol.js'
+import type {EngineOptions, Precision} from './engine-protocol.js'
 
 /** A graph under construction in a native library. */
 export interface NativeGraph {
@@ -10,7 +10,7 @@ export interface NativeGraph {
 
 /** Opens a graph; `load` comes first and throws when the library is missing or not made for this machine. */
 export interface NativeLibrary {
-  open(options: EngineOptions): NativeGraph
+  open(options: EngineOptions & {precision: Precision}): NativeGraph
 }
 
 // `require` because both libraries find their binary by the path of the calling script, which breaks under `import`.
