@@ -25,14 +25,13 @@ export interface MethodOptions {
 
 /**
  * What a repair takes, as a share of a full build: something for every element, then by the share of elements that are
- * gone. For 5, 15 and 30 % on two cores 0.14, 0.3 and 0.45 were measured beside full builds in f32; beside those in bf16
- * of today it is 0.20, 0.42 and 0.66 (20,000 vectors), so a repair is chosen somewhat too often.
+ * gone. Measured by bench/repair.ts, see bench/README.md; with many elements it is less.
  */
-const REPAIR_OF_ALL = 0.1
-const REPAIR_OF_GONE = 1.2
+const REPAIR_OF_ALL = 0.2
+const REPAIR_OF_GONE = 1.7
 
 /** Inserting an element on one thread takes so many times what one of the full build's threads takes for it. */
-const INSERTION = 1.3
+const INSERTION = 2
 
 /**
  * Chooses how the index of a collection is made anew. A repair needs a graph of the same M and space, and is chosen where

@@ -5,7 +5,7 @@ import {LinkLists} from './link-lists.js'
 const DEPTH = 2
 
 /** Once that many live elements were found behind deleted ones, no more are looked for: the rest costs more than it brings. */
-const MOST_BEHIND = 512
+const mostBehind = (lost: number) => 128 + 64 * lost
 
 /** An element that lost at least so many neighbours also looks at the neighbours of some that it still has. */
 const BADLY_HIT = 2
@@ -50,7 +50,7 @@ export class Surroundings {
       if (depth >= DEPTH && this.behind.length > 0) return
       this.next.length = 0
       for (const gone of this.frontier) {
-        if (this.behind.length >= MOST_BEHIND) return
+        if (this.behind.length >= mostBehind(this.lost)) return
         this.follow(level, gone, this.behind, this.next)
       }
 

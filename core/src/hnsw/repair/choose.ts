@@ -5,8 +5,8 @@ import {NeighbourChoice} from './heuristic.js'
 import type {RepairJob} from './job.js'
 import {LinkLists} from './link-lists.js'
 
-/** Of the elements behind deleted ones so many are tried, the nearest first. */
-const MOST_CANDIDATES = 128
+/** Of the elements behind deleted ones so many are tried, the nearest first: more where more was lost. */
+const mostCandidates = (lost: number) => 32 + 16 * lost
 
 /** Most new links in place of a lost one; the heuristic seldom lets as many through. */
 const LINKS_FOR_LOST = 2
@@ -26,7 +26,7 @@ export function linkChooser(job: RepairJob, {distance}: VectorTable): (id: numbe
     const links = lists.links(level)
     const start = lists.start(level, id)
     let count = 0
-    choice.reset(MOST_CANDIDATES)
+    choice.reset(mostCandidates(around.lost))
     for (const neighbour of around.kept) {
       links[start + count++] = neighbour
       choice.keep(neighbour)

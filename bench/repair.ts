@@ -1,0 +1,95 @@
+/**
+ * Repair beside a full build, of the same elements in the same run: `npx tsx bench/repair.ts [--records N]
+ * [--dimension N]`. What is measured is the stage "build" of `hnsw rebuild`.
+ */
+import {rm} from 'node:fs/promises'
+import {join} from 'node:path'
+import {performance} from 'node:perf_hooks'
+import {parseArgs} from 'node:util'
+
+import {buildIndex} from '../core/src/hnsw/build/build-index.js'
+import {type IndexElements, normalizeVectors, readElements} from '../core/src/hnsw/build/elements.js'
+import {measureRecall} from '../core/src/hnsw/build/recall.js'
+import {loadGraph} from '../core/src/hnsw/graph.js'
+import {readHeader} from '../core/src/hnsw/header.js'
+import {repairIndex} from '../core/src/hnsw/repair/repair-index.js'
+import {temporaryFolder} from '../test/support/fixtures.js'
+import {clusteredVectors} from './data/clusters.js'
+import {Random} from './data/random.js'
+
+const ROUNDS = 3
+const QUERIES = 500
+const EFS = [10, 50, 100]
+/** Most that a repair wants to take of a full build, by the percentage of deleted elements. */
+const GOALS = new Map([
+  [5, 0.15],
+  [15, 0.35],
+  [30, 0.7],
+])
+
+const {values} = parseArgs({
+  options: {dimension: {default: '384', type: 'string'}, records: {default: '20000', type: 'string'}},
+})
+const dimension = Number(values.dimension)
+const records = Number(values.records)
+const build = {M: 16, efConstruction: 100, precision: 'bf16', space: 'cosine'} as const
+const folder = (name: string) => join(root, name)
+const root = temporaryFolder()
+
+const vectors = clusteredVectors(records, dimension)
+const labels = Float64Array.from({length: records}, (_, i) => i + 1)
+const norms = normalizeVectors(vectors, dimension)
+await buildIndex({...build, elements: {dimension, labels, norms, vectors}, outDir: folder('old')})
+const header = await readHeader(folder('old'))
+const stored = await readElements(folder('old'), header, 'cosine')
+
+for (const [percent, goal] of GOALS) {
+  const random = new Random(percent)
+  const oldIds = Uint32Array.from(stored.labels.keys()).filter(() => random.below(100) >= percent)
+  const elements = pick(oldIds)
+  const times: {full: number; repair: number}[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    const repair = await timed('repair', async (outDir) => {
+      const old = await loadGraph(folder('old'), header, {shared: true})
+      await repairIndex({efConstruction: 100, elements, old, oldIds, outDir, space: 'cosine'})
+    })
+    times.push({full: await timed('full', (outDir) => buildIndex({...build, elements, outDir})), repair})
+  }
+
+  const ratios = times.map(({full, repair}) => repair / full).sort((a, b) => a - b)
+  const ratio = ratios[1] ?? Number.NaN
+  const seconds = times.map(({full, repair}) => `${repair.toFixed(2)} of ${full.toFixed(2)} s`).join(', ')
+  console.log(
+    `${records} x ${dimension}, ${percent} % deleted: ${ratio.toFixed(2)} (goal ${goal}: ${ratio <= goal ? 'met' : 'missed'}; ${seconds})`,
+  )
+  for (const ef of EFS) {
+    const [repaired, fresh] = [await recallOf('repair', elements, ef), await recallOf('full', elements, ef)]
+    console.log(`  recall@10 at ef ${ef}: ${repaired.toFixed(4)} repaired, ${fresh.toFixed(4)} built in full`)
+  }
+}
+
+function pick(ids: Uint32Array): IndexElements {
+  const picked = new Float32Array(ids.length * dimension)
+  for (const [to, from] of ids.entries())
+    picked.set(stored.vectors.subarray(from * dimension, (from + 1) * dimension), to * dimension)
+  return {
+    dimension,
+    labels: Float64Array.from(ids.keys(), (i) => i + 1),
+    norms: Float32Array.from(ids, (id) => stored.norms?.[id] ?? 0),
+    vectors: picked,
+  }
+}
+
+async function timed(name: string, work: (outDir: string) => Promise<unknown>): Promise<number> {
+  await rm(folder(name), {force: true, recursive: true})
+  const start = performance.now()
+  await work(folder(name))
+  return (performance.now() - start) / 1000
+}
+
+async function recallOf(name: string, elements: IndexElements, ef: number): Promise<number> {
+  const graph = await loadGraph(folder(name), await readHeader(folder(name)))
+  const step = elements.labels.length / QUERIES
+  const queries = Array.from({length: QUERIES}, (_, i) => Math.floor(i * step))
+  return measureRecall(folder(name), graph, elements, {ef, queries, space: 'cosine'})
+}
