@@ -33,6 +33,9 @@ const REPAIR_OF_GONE = 1.7
 /** Inserting an element on one thread takes so many times what one of the full build's threads takes for it. */
 const INSERTION = 2
 
+/** A full build starts a library in a process of its own, which takes about as long as it then needs for so many elements. */
+const START_OF_FULL = 1000
+
 /**
  * Chooses how the index of a collection is made anew. A repair needs a graph of the same M and space, and is chosen where
  * it is expected to be faster; whether that graph is sound shows only when it is loaded.
@@ -70,8 +73,8 @@ export function chooseMethod(
     return {method, reason: `it was asked for; ${damage}, it takes up to ${formatBytes(memory)} of memory`}
   if (parameters.constructionEf !== source.parameters.constructionEf)
     return full('a changed construction ef shows only in a new graph')
-  const cost = REPAIR_OF_ALL + REPAIR_OF_GONE * gone + (INSERTION * threads * inserted) / total
-  if (cost > 1) return full(`${damage}: that is too much to be faster by a repair`)
+  const cost = (REPAIR_OF_ALL + REPAIR_OF_GONE * gone) * total + INSERTION * threads * inserted
+  if (cost > total + START_OF_FULL) return full(`${damage}: that is too much to be faster by a repair`)
   return {method: 'repair', reason: `${damage}; it takes up to ${formatBytes(memory)} of memory`}
 }
 
