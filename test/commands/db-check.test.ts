@@ -1,5 +1,5 @@
 import {expect} from 'chai'
-import {existsSync, readFileSync, rmSync, truncateSync, writeFileSync} from 'node:fs'
+import {existsSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 
 import type {DbCheckResult} from '../../plugins/ops-db/src/commands/db/check.js'
@@ -121,6 +121,26 @@ describe('db check', () => {
       expect(json.findings.map(({id}) => id)).to.deep.equal(['P1'])
       expect(json.findings[0]?.message).to.include(`${pid}`)
     })
+  })
+
+  it('reads a database of many records about once, in whatever order its indexes are', async function () {
+    if (!hasProcessFiles()) return this.skip()
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const {metadataSegment} = await locate(persistDir, 'defaults')
+    // Ids and texts in another order than the rows: no page of their indexes is beside the one before.
+    const numbers = 'WITH RECURSIVE n(i) AS (VALUES (1000000) UNION ALL SELECT i + 1 FROM n WHERE i < 1060000)'
+    await withDatabase(persistDir, (db) =>
+      db.exec(`BEGIN;
+        INSERT INTO embeddings (id, segment_id, embedding_id, seq_id)
+          ${numbers} SELECT i, '${metadataSegment?.id}', hex(randomblob(16)), 1 FROM n;
+        INSERT INTO embedding_metadata (id, key, string_value)
+          ${numbers} SELECT i, 'chroma:document', hex(randomblob(60)) FROM n;
+        COMMIT`),
+    )
+    const before = bytesRead()
+    const {code} = await chops(['db', 'check', persistDir])
+    expect(code).to.equal(1)
+    expect(bytesRead() - before).to.be.below(2 * statSync(join(persistDir, 'chroma.sqlite3')).size)
   })
 
   it('names the folder that somebody put away where an index is missing', async () => {
@@ -262,3 +282,8 @@ describe('positions that the migration to Chroma 1.0 made huge', () => {
       expect(decodeMigrated(value)).to.equal(undefined)
   })
 })
+
+/** What this process and those it waited for have read so far, by the kernel's count. */
+function bytesRead(): number {
+  return Number(/^rchar: (\d+)$/m.exec(readFileSync('/proc/self/io', 'latin1'))?.[1])
+}

@@ -53,7 +53,7 @@ const NO_FACTS: Facts = {collections: [], positions: [], segments: []}
  * Checks every invariant of a directory without changing a byte of it. Whatever is damaged is a finding, and keeps no
  * other check from being made.
  *
- * Memory: some 60 bytes for each vector of the largest collection.
+ * Memory: some 60 bytes for each vector of the largest collection, and 100 MB for pages of the database.
  *
  * @throws ChopsError `not-found` or `usage` for a collection that is not there, `in-use` when the database gets locked
  */

@@ -39,8 +39,9 @@ const QUERIES: Record<keyof Counted, {sql: string; table: string}> = {
     table: 'embedding_metadata_array',
   },
   documentsDiffering: {
+    // Unary plus: through an index over the key SQLite would go through all documents for each stretch of ids.
     sql: `SELECT COUNT(*) AS n FROM embedding_metadata m LEFT JOIN ${FTS_TABLE}_content c ON c.id = m.id
-          WHERE m.id BETWEEN ? AND ? AND m.key = '${DOCUMENT}' AND m.string_value IS NOT NULL
+          WHERE m.id BETWEEN ? AND ? AND +m.key = '${DOCUMENT}' AND m.string_value IS NOT NULL
             AND c.c0 IS NOT m.string_value`,
     table: 'embedding_metadata',
   },
