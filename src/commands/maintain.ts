@@ -1,6 +1,5 @@
-import {changeFlags, ChopsCommand, persistDirArg} from '@chops/core/command'
+import {changeFlags, ChopsCommand, persistDirArg, shareFlag} from '@chops/core/command'
 import {inspectOutputFile, writeOutputFile} from '@chops/core/change'
-import {usage} from '@chops/core/errors'
 import * as Flags from '@oclif/core/flags'
 
 import type {CheckFinding} from '../lib/maintain/check-report.js'
@@ -45,10 +44,9 @@ Only one pass works on a directory at a time: a second one says so and exits wit
   static override flags = {
     backup: Flags.boolean({default: false, description: 'keep the old folder of each rebuilt index'}),
     'dry-run': changeFlags['dry-run'],
-    fragmentation: Flags.string({
-      default: '0.2',
+    fragmentation: shareFlag({
+      default: 0.2,
       description: 'share of deleted elements from which on an index is rebuilt',
-      helpValue: '0..1',
     }),
     'max-time': Flags.integer({
       description: 'begin no step after so many minutes, and interrupt the one that runs then',
@@ -72,7 +70,6 @@ Only one pass works on a directory at a time: a second one says so and exits wit
 
   override async run(): Promise<MaintainResult> {
     const {args, flags} = await this.parse(Maintain)
-    const fragmentation = shareOf(flags.fragmentation)
     const dir = await this.open(args.PERSIST_DIR)
     const metrics = flags['metrics-file']
     const metricsFile = metrics === undefined ? undefined : await inspectOutputFile(metrics, dir.path)
@@ -83,7 +80,7 @@ Only one pass works on a directory at a time: a second one says so and exits wit
         maintain({
           backup: flags.backup,
           dryRun,
-          fragmentation,
+          fragmentation: flags.fragmentation,
           hasCommand: (id) => this.config.findCommand(id) !== undefined,
           maxTime: minutes === undefined ? undefined : minutes * 60_000,
           onStep: (step) => onStep(step, 0, 1),
@@ -131,9 +128,3 @@ Only one pass works on a directory at a time: a second one says so and exits wit
 }
 
 const CHANGING = ['clean', 'commit', 'log', 'rebuild', 'fts', 'vacuum'] as const satisfies ChangingStep[]
-
-function shareOf(text: string): number {
-  const share = text.trim() === '' ? Number.NaN : Number(text)
-  if (share >= 0 && share <= 1) return share
-  throw usage(`--fragmentation is a share from 0 to 1, not ${JSON.stringify(text)}.`)
-}

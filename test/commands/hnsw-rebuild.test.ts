@@ -404,11 +404,11 @@ describe('hnsw rebuild', () => {
       const catalog = await readCatalog(dir)
       const chosen = async (choice: FragmentedChoice) =>
         (await selectFragmented(dir, catalog, choice)).map(({name, tenant}) => `${tenant} ${name}`)
-      expect(await chosen({fragmentation: '0'})).to.deep.equal(['default_tenant churned', 'acme churned'])
-      expect(await chosen({fragmentation: '0.2'})).to.deep.equal(['default_tenant churned'])
-      expect(await chosen({fragmentation: '0.34'})).to.deep.equal([])
-      expect(await chosen({fragmentation: '0', tenant: 'acme'})).to.deep.equal(['acme churned'])
-      expect(await chosen({database: 'default_database', fragmentation: '0.2'})).to.have.length(1)
+      expect(await chosen({fragmentation: 0})).to.deep.equal(['default_tenant churned', 'acme churned'])
+      expect(await chosen({fragmentation: 0.2})).to.deep.equal(['default_tenant churned'])
+      expect(await chosen({fragmentation: 0.34})).to.deep.equal([])
+      expect(await chosen({fragmentation: 0, tenant: 'acme'})).to.deep.equal(['acme churned'])
+      expect(await chosen({database: 'default_database', fragmentation: 0.2})).to.have.length(1)
       await dir.close()
     })
 

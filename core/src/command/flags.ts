@@ -51,6 +51,16 @@ export const nameList = Flags.custom<string[]>({
   multiple: true,
 })
 
+/** A flag that takes a share. */
+export const shareFlag = Flags.custom<number>({
+  helpValue: '0..1',
+  async parse(input, _, {name}) {
+    const share = input.trim() === '' ? Number.NaN : Number(input)
+    if (share >= 0 && share <= 1) return share
+    throw usage(`--${name} is a share from 0 to 1, not ${JSON.stringify(input)}.`)
+  },
+})
+
 /** What every command takes that changes something. */
 export const changeFlags = {
   'dry-run': Flags.boolean({default: false, description: 'show what would be done, and change nothing'}),

@@ -1,20 +1,18 @@
 import type {Catalog, Collection} from '@chops/core/catalog'
 import type {PersistDir} from '@chops/core/persist-dir'
 
-import {ChopsError, usage} from '@chops/core/errors'
+import {ChopsError} from '@chops/core/errors'
 import {fragmentationOf, readSegmentIndex} from '@chops/core/hnsw'
 
 export interface FragmentedChoice {
   database?: string | undefined
   /** Share of deleted elements, 0 to 1. */
-  fragmentation: string
+  fragmentation: number
   tenant?: string | undefined
 }
 
 /**
  * Collections whose share of deleted elements is above a threshold or whose index is damaged, over all tenants and databases unless one is named.
- *
- * @throws ChopsError `usage` for a threshold that is not a number from 0 to 1
  */
 export async function selectFragmented(
   dir: PersistDir,
@@ -22,16 +20,11 @@ export async function selectFragmented(
   {database, fragmentation, tenant}: FragmentedChoice,
   options: {signal?: AbortSignal} = {},
 ): Promise<Collection[]> {
-  const threshold = Number(fragmentation)
-  if (fragmentation.trim() === '' || !(threshold >= 0 && threshold <= 1)) {
-    throw usage(`--fragmentation is a share from 0 to 1, not ${JSON.stringify(fragmentation)}.`)
-  }
-
   const chosen: Collection[] = []
   for (const collection of catalog.collections) {
     if (database !== undefined && collection.database !== database) continue
     if (tenant !== undefined && collection.tenant !== tenant) continue
-    if (await needsRebuild(dir, collection, threshold, options)) chosen.push(collection)
+    if (await needsRebuild(dir, collection, fragmentation, options)) chosen.push(collection)
   }
 
   return chosen

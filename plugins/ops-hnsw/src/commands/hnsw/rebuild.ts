@@ -5,6 +5,7 @@ import {
   ChopsCommand,
   collectionFlags,
   persistDirArg,
+  shareFlag,
 } from '@chops/core/command'
 import {withWriteAccess} from '@chops/core/change'
 import * as Flags from '@oclif/core/flags'
@@ -59,10 +60,9 @@ The new index is built beside the old one, read back and verified, and put in fo
       description: 'every collection above --fragmentation or with a damaged index',
       exclusive: ['collection'],
     }),
-    fragmentation: Flags.string({
-      default: '0.2',
+    fragmentation: shareFlag({
+      default: 0.2,
       description: 'with --all: share of deleted elements from which on an index is rebuilt',
-      helpValue: '0..1',
     }),
     backup: Flags.boolean({allowNo: true, char: 'b', default: true, description: 'keep the old index'}),
     method: Flags.option({
