@@ -15,6 +15,8 @@ const MEMORY_GOAL = 200e6
 const READ_AND_CHECK = fileURLToPath(new URL('data/read-and-check.mjs', import.meta.url))
 const CHECK_MEMORY_GOAL = 400e6
 const CHECK_TIME_GOAL = 2
+/** Each file about once. */
+const PASS_READ_GOAL = 1.5
 
 /** What reads every byte of a large directory, beside reading the same bytes once and doing nothing with them. */
 export async function measureLarge(shape: Shape): Promise<Row[]> {
@@ -36,6 +38,10 @@ export async function measureLarge(shape: Shape): Promise<Row[]> {
       logFile,
     ]),
     await checkBesideSqlite(`db check, ${size}`, applied, files),
+    await besideReading(`maintain, ${size}, healthy`, chops('maintain', applied, '--yes'), files, {
+      memory: 'with children',
+      readGoal: PASS_READ_GOAL,
+    }),
   ]
   const name = `db info, ${size}, cold cache`
   const [database = ''] = files
@@ -48,14 +54,19 @@ async function besideReading(
   name: string,
   command: Command,
   files: readonly string[],
-  {goal, prepare}: Pick<InterleaveOptions, 'prepare'> & {goal?: number} = {},
+  {
+    goal,
+    memory = true,
+    prepare,
+    readGoal,
+  }: Partial<InterleaveOptions> & {goal?: number; readGoal?: number} = {},
 ): Promise<Row> {
   const reading: Command = {args: files, file: 'cat'}
-  const runs = await interleave({command, reading}, {...(prepare && {prepare}), memory: true, rounds: ROUNDS})
+  const runs = await interleave({command, reading}, {...(prepare && {prepare}), memory, rounds: ROUNDS})
   return compare(
     {name, runs: runs.get('command') ?? []},
     {name: 'cat of the same files', runs: runs.get('reading') ?? []},
-    goal === undefined ? {} : {memory: goal},
+    {...(goal !== undefined && {memory: goal}), ...(readGoal !== undefined && {read: readGoal})},
   )
 }
 

@@ -1,6 +1,16 @@
 import type {Row, Spread} from './results.js'
 
-const HEAD = ['command', 'beside', 'ratio', 'goal', 'time', 'time beside', 'peak memory', 'runs']
+const HEAD = [
+  'command',
+  'beside',
+  'ratio',
+  'goal',
+  'time',
+  'time beside',
+  'peak memory',
+  'bytes read',
+  'runs',
+]
 
 /** The rows as a table that is readable as text and as Markdown, and a line for each that was skipped. */
 export function tableOf(rows: readonly Row[]): string {
@@ -15,7 +25,7 @@ export function tableOf(rows: readonly Row[]): string {
 }
 
 function cellsOf(row: Exclude<Row, {skipped: string}>): string[] {
-  const {base, goal, memory, name, ratio, rounds, seconds} = row
+  const {base, goal, memory, name, ratio, read, rounds, seconds} = row
   const memoryGoal =
     memory?.goal === undefined ? '' : `, ${verdict(memory.peak, memory.goal, `<= ${megabytes(memory.goal)}`)}`
   return [
@@ -26,6 +36,7 @@ function cellsOf(row: Exclude<Row, {skipped: string}>): string[] {
     `${spread(seconds)} s`,
     `${spread(base.seconds)} s`,
     memory ? `${megabytes(memory.peak)}${memoryGoal}` : '',
+    read ? `${read.ratio.toFixed(2)}x, ${verdict(read.ratio, read.goal, `<= ${read.goal}x`)}` : '',
     String(rounds),
   ]
 }

@@ -14,6 +14,8 @@ export interface Comparison {
   /** The largest peak of all runs, in bytes, and the most that chops wants to take. */
   memory?: {goal?: number; peak: number}
   name: string
+  /** What was read for each byte that the base read, and the most that chops wants to read. */
+  read?: {goal: number; ratio: number}
   /** Of each round the time of the command divided by that of the base. */
   ratio: Spread
   rounds: number
@@ -36,7 +38,7 @@ export interface Measured {
 export function compare(
   command: Measured,
   base: Measured,
-  goals: {memory?: number; ratio?: number} = {},
+  goals: {memory?: number; ratio?: number; read?: number} = {},
 ): Comparison {
   const {name, runs} = command
   const peaks = runs.map((run) => run.peakMemory).filter((peak) => peak !== undefined)
@@ -46,10 +48,16 @@ export function compare(
     ...(goals.ratio !== undefined && {goal: goals.ratio}),
     ...(peaks.length > 0 && {memory: {...(goals.memory !== undefined && {goal: goals.memory}), peak}}),
     name,
+    ...(goals.read !== undefined && {read: {goal: goals.read, ratio: bytesOf(runs) / bytesOf(base.runs)}}),
     ratio: spreadOf(runs.map((run, round) => run.seconds / (base.runs[round]?.seconds ?? Number.NaN))),
     rounds: runs.length,
     seconds: spreadOf(runs.map((run) => run.seconds)),
   }
+}
+
+/** NaN where it is not known, for which no goal is met. */
+function bytesOf(runs: readonly Run[]): number {
+  return runs.reduce((sum, {bytesRead}) => sum + (bytesRead ?? Number.NaN), 0)
 }
 
 function spreadOf(values: readonly number[]): Spread {

@@ -14,6 +14,8 @@ export interface Command {
 
 /** One run of a command, from spawn to exit. */
 export interface Run {
+  /** By the command and its children, page cache included; only where there is a /proc. */
+  bytesRead?: number
   /** Bytes; only of a Node program that was asked for it, or with its children. */
   peakMemory?: number
   seconds: number
@@ -50,6 +52,7 @@ export async function run(
   memory: InterleaveOptions['memory'] = false,
 ): Promise<Run> {
   const asksPeak = memory === true && isNode === true
+  const readBefore = bytesReadSoFar()
   const start = performance.now()
   const child = spawn(file, asksPeak ? [...WITH_PEAK, ...args] : args, {
     // The Python tool would otherwise wait for its telemetry server.
@@ -73,8 +76,12 @@ export async function run(
     textOf(child.stdio[3]),
   ]).finally(() => clearInterval(watch))
   if (code !== 0) throw new Error(`${[file, ...args].join(' ')} failed (${code}): ${stderr}`)
-  if (familyPeak > 0) return {peakMemory: familyPeak, seconds}
-  return asksPeak ? {peakMemory: Number(peak), seconds} : {seconds}
+  const peakMemory = asksPeak ? Number(peak) : familyPeak
+  return {
+    ...(readBefore !== undefined && {bytesRead: (bytesReadSoFar() ?? readBefore) - readBefore}),
+    ...(peakMemory > 0 && {peakMemory}),
+    seconds,
+  }
 }
 
 /**
@@ -97,6 +104,15 @@ export async function interleave(
   }
 
   return runs
+}
+
+/** What this process and the children that it waited for have read; undefined where that cannot be known. */
+function bytesReadSoFar(): number | undefined {
+  try {
+    return Number(/^rchar: (\d+)$/m.exec(readFileSync('/proc/self/io', 'latin1'))?.[1])
+  } catch {
+    return undefined
+  }
 }
 
 /** Bytes in the resident sets of a process and its children; 0 where that cannot be read. */

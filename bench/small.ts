@@ -14,7 +14,7 @@ const PYTHON_GOAL = 0.2
 
 const AGAINST_PYTHON = 'db info, small directory'
 
-/** Starting, and `db info` on a directory where starting is most of the work. */
+/** Starting, completing a name, and `db info` on a directory where starting is most of the work. */
 export async function measureSmall(): Promise<Row[]> {
   const {persistDir} = unpackFixture('chroma-0.6.3')
   const empty = await emptyCli()
@@ -23,6 +23,7 @@ export async function measureSmall(): Promise<Row[]> {
   const commands: Record<string, Command> = {
     version: chops('--version'),
     emptyVersion: node(empty, '--version'),
+    complete: chops('complete', 'zsh', '--', 'hnsw', 'info', persistDir, '--collection', ''),
     info: chops('db', 'info', persistDir),
     emptyCommand: node(empty, 'nothing'),
   }
@@ -35,12 +36,14 @@ export async function measureSmall(): Promise<Row[]> {
 
   const runs = await interleave(commands, {rounds: ROUNDS})
   const measured = (name: string, key: string) => ({name, runs: runs.get(key) ?? []})
+  const nothing = measured('empty oclif CLI, empty command', 'emptyCommand')
   const info = measured(AGAINST_PYTHON, 'info')
   return [
     compare(measured('--version', 'version'), measured('empty oclif CLI, --version', 'emptyVersion'), {
       ratio: VERSION_GOAL,
     }),
-    compare(info, measured('empty oclif CLI, empty command', 'emptyCommand')),
+    compare(measured('completion of a collection', 'complete'), nothing),
+    compare(info, nothing),
     'path' in python
       ? compare(info, measured('Python tool, db info', 'python'), {ratio: PYTHON_GOAL})
       : {name: `${AGAINST_PYTHON}, beside the Python tool`, ...python},
