@@ -128,7 +128,8 @@ describe('db check', () => {
     const {persistDir} = unpackFixture('chroma-1.5.9')
     const {metadataSegment} = await locate(persistDir, 'defaults')
     // Ids and texts in another order than the rows: no page of their indexes is beside the one before.
-    const numbers = 'WITH RECURSIVE n(i) AS (VALUES (1000000) UNION ALL SELECT i + 1 FROM n WHERE i < 1060000)'
+    const numbers =
+      'WITH RECURSIVE n(i) AS (VALUES (1000000) UNION ALL SELECT i + 1 FROM n WHERE i < 1060000)'
     await withDatabase(persistDir, (db) =>
       db.exec(`BEGIN;
         INSERT INTO embeddings (id, segment_id, embedding_id, seq_id)
