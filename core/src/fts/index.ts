@@ -5,6 +5,7 @@ export {
   type FtsDefinition,
   readFtsDefinition,
 } from './definition.js'
+export {fillFts, mergeFts} from './fill.js'
 export {findFtsProblem} from './integrity.js'
 export {
   countDocuments,

@@ -1,6 +1,7 @@
 import {type Database, transaction} from '../sqlite/database.js'
 import {CHROMA_TOKENIZER, FTS_TABLE} from './definition.js'
 import {dropFts, hasDamagedTrees} from './drop.js'
+import {fillFts} from './fill.js'
 import {requireTokenizer, tokenizeClause} from './tokenizer.js'
 
 /** What Chroma keeps under this key is a record's document. */
@@ -11,12 +12,6 @@ const DOCUMENTS_BY_ID = DOCUMENTS.replace('key =', '+key =')
 
 /** So many documents enter the index at once: more fall out of the processor's cache. */
 const BATCH = 1000
-
-/** FTS5's settings while it is filled: many small sorted parts first, merged once at the end. */
-const FILLING = {automerge: 0, crisismerge: 64, hashsize: 1 << 24}
-
-/** FTS5's defaults, https://www.sqlite.org/fts5.html#the_automerge_configuration_option and following. */
-const DEFAULTS = {automerge: 4, crisismerge: 16, hashsize: 1 << 20}
 
 /** An index with trigrams takes some four times its text, and keeps the text as well. */
 const INDEX_PER_TEXT = 5
@@ -78,7 +73,7 @@ export async function rebuildFts(db: Database, options: FtsRebuildOptions = {}):
     const {documents} = await countDocuments(db)
     const {lostPages} = await dropFts(db, treesAreDamaged)
     await db.exec(`CREATE VIRTUAL TABLE ${FTS_TABLE} USING fts5(string_value, ${tokenizeClause(tokenizer)})`)
-    await fill(db, documents, options)
+    await fillFts(db, () => fill(db, documents, options))
     signal?.throwIfAborted()
     onStep?.('verify', 0, 1)
     await command(db, 'integrity-check')
@@ -88,7 +83,6 @@ export async function rebuildFts(db: Database, options: FtsRebuildOptions = {}):
 }
 
 async function fill(db: Database, documents: number, {onStep, signal}: FtsRebuildOptions): Promise<void> {
-  await configure(db, FILLING)
   let done = 0
   for (let batch = await nextBatch(db); batch !== undefined; batch = await nextBatch(db, batch.to)) {
     signal?.throwIfAborted()
@@ -100,10 +94,6 @@ async function fill(db: Database, documents: number, {onStep, signal}: FtsRebuil
   signal?.throwIfAborted()
   onStep?.('merge', 0, 1)
   await command(db, 'optimize')
-  await configure(db, DEFAULTS)
-  // As Chroma has it, where nothing was ever configured.
-  const names = Object.keys(DEFAULTS).map((name) => `'${name}'`)
-  await db.exec(`DELETE FROM ${FTS_TABLE}_config WHERE k IN (${names.join(', ')})`)
 }
 
 interface Batch {
@@ -129,12 +119,6 @@ async function insert(db: Database, {after, to}: Batch): Promise<number> {
     after === undefined ? [to] : [after, to],
   )
   return changes
-}
-
-async function configure(db: Database, settings: Record<string, number>): Promise<void> {
-  for (const [name, value] of Object.entries(settings)) {
-    await db.run(`INSERT INTO ${FTS_TABLE} (${FTS_TABLE}, rank) VALUES (?, ?)`, [name, value])
-  }
 }
 
 async function command(db: Database, name: 'integrity-check' | 'optimize'): Promise<void> {
