@@ -1,6 +1,8 @@
 import {promisify} from 'node:util'
 import {constants, deflate, inflate, type ZlibOptions} from 'node:zlib'
 
+import {CHUNK_BYTES} from './tables.js'
+
 export const COMPRESSIONS = ['zlib', 'none'] as const
 
 export type Compression = (typeof COMPRESSIONS)[number]
@@ -8,12 +10,15 @@ export type Compression = (typeof COMPRESSIONS)[number]
 const compressChunk = promisify<Uint8Array, ZlibOptions, Buffer>(deflate)
 const expandChunk = promisify<Uint8Array, ZlibOptions, Buffer>(inflate)
 
+/** Room for a chunk of either form: zlib otherwise comes back to this thread for every 16 KiB that it puts out. */
+const ROOM: ZlibOptions = {chunkSize: CHUNK_BYTES + 1024}
+
 /**
  * Vectors do not repeat: looking for earlier occurrences takes three times as long and saves a thousandth. Ids and links
  * do.
  */
-const VECTORS: ZlibOptions = {level: 1, memLevel: 9, strategy: constants.Z_RLE}
-const OTHERS: ZlibOptions = {level: 6, memLevel: 9}
+const VECTORS: ZlibOptions = {...ROOM, level: 1, memLevel: 9, strategy: constants.Z_RLE}
+const OTHERS: ZlibOptions = {...ROOM, level: 6, memLevel: 9}
 
 /** Compresses a chunk of an index file, on a thread of its own. */
 export async function compress(
@@ -39,7 +44,7 @@ export async function expand(
 ): Promise<Uint8Array | undefined> {
   if (compression === 'none') return data.byteLength === size ? data : undefined
   try {
-    const chunk = await expandChunk(data, {maxOutputLength: size})
+    const chunk = await expandChunk(data, {...ROOM, maxOutputLength: size})
     return chunk.byteLength === size ? chunk : undefined
   } catch {
     return undefined
