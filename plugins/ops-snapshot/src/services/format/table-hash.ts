@@ -4,8 +4,11 @@ import {createHash, type Hash} from 'node:crypto'
 
 import {type TableName, TABLES} from './tables.js'
 
-/** Rows, or records, that are read at once: a row may hold a document of any length. */
-const PAGE = 256
+/** Rows, or records, that are read at once, when they are small. */
+const PAGE = 1024
+
+/** Bytes of texts and blobs that are read at once, when they are more than one row or record. */
+const PAGE_BYTES = 1 << 24
 
 export interface TableDigest {
   rows: number
@@ -21,7 +24,7 @@ export interface TableDigest {
  * because most of the time would go into bringing value by value to JavaScript. Floats are 8 bytes each, big-endian: their
  * text differs from one SQLite to another.
  *
- * Memory: a page of rows.
+ * Memory: a page of rows, some 50 MB at most; more only where a single record is larger.
  *
  * @param schema of the file, where it is attached
  */
@@ -32,33 +35,60 @@ export async function digestTable(
 ): Promise<TableDigest> {
   const {columns, key} = TABLES[name]
   const from = `${schema}.${name}`
+  const order = key === 'rowid' ? key : `${key}, key`
+  const range = `${key} > ? AND ${key} <= ? ORDER BY ${order}`
   const line = columns.map((column) => valueText(column)).join(' || ')
-  const lines =
-    key === 'rowid'
-      ? `SELECT rowid AS page, 1 AS n, CAST(${line} AS BLOB) AS text FROM ${from} WHERE rowid > ? ORDER BY rowid LIMIT ${PAGE}`
-      : `SELECT ${key} AS page, COUNT(*) AS n, CAST(group_concat(${line}, '') AS BLOB) AS text FROM ${from} WHERE ${key} > ? GROUP BY ${key} ORDER BY ${key} LIMIT ${PAGE}`
+  const lines = `SELECT CAST(group_concat(line, '') AS BLOB) AS text FROM (SELECT ${line} AS line FROM ${from} WHERE ${range})`
   const floats = columns.includes('float_value')
-    ? `SELECT float_value AS value FROM ${from} WHERE ${key} > ? AND ${key} <= ? AND float_value IS NOT NULL ORDER BY ${key}${key === 'rowid' ? '' : ', key'}`
+    ? `SELECT float_value AS value FROM ${from} WHERE float_value IS NOT NULL AND ${range}`
     : undefined
   const [texts, doubles] = [createHash('sha256'), createHash('sha256')]
   let rows = 0
-  let after = Number.MIN_SAFE_INTEGER
-  for (;;) {
+  for await (const {after, count, last} of pagesOf(db, name, from)) {
     signal?.throwIfAborted()
-    const page = await db.all<{n: number; page: number; text: Uint8Array}>(lines, [after])
-    for (const {n, text} of page) {
-      texts.update(text)
-      rows += n
-    }
-
-    const last = page.at(-1)?.page
-    if (last === undefined || last <= after) break
+    for (const {text} of await db.all<{text: Uint8Array}>(lines, [after, last])) texts.update(text)
     if (floats !== undefined) addFloats(doubles, await db.all<{value: number}>(floats, [after, last]))
-    after = last
+    rows += count
   }
 
   const sha256 = createHash('sha256').update(texts.digest()).update(doubles.digest()).digest('hex')
   return {rows, sha256}
+}
+
+/** Keys from one beyond `after` to `last`, which `count` rows have. */
+interface Page {
+  after: number
+  count: number
+  last: number
+}
+
+/**
+ * Divides a table by its keys. How long a text is SQLite knows without reading it.
+ *
+ * @yields pages of bounded size, in order
+ */
+async function* pagesOf(db: Database, name: TableName, from: string): AsyncGenerator<Page> {
+  const {key, texts} = TABLES[name]
+  const bytes = texts.map((column) => `ifnull(octet_length(${column}), 0)`).join(' + ')
+  const keys =
+    key === 'rowid'
+      ? `SELECT rowid AS page, 1 AS n, ${bytes} AS bytes FROM ${from} WHERE rowid > ?`
+      : `SELECT ${key} AS page, COUNT(*) AS n, sum(${bytes}) AS bytes FROM ${from} WHERE ${key} > ? GROUP BY ${key}`
+  const next = `SELECT max(page) AS last, sum(n) AS count, sum(bytes) AS bytes FROM (${keys} ORDER BY ${key} LIMIT ?)`
+  let limit = PAGE
+  let after = Number.MIN_SAFE_INTEGER
+  for (;;) {
+    const [page] = await db.all<{bytes: number; count: number; last: null | number}>(next, [after, limit])
+    if (page?.last === undefined || page.last === null || page.last <= after) return
+    if (page.bytes > PAGE_BYTES && limit > 1) {
+      limit = Math.ceil(limit / 4)
+      continue
+    }
+
+    yield {after, count: page.count, last: page.last}
+    after = page.last
+    limit = Math.min(PAGE, 2 * limit)
+  }
 }
 
 function valueText(column: string): string {

@@ -13,6 +13,8 @@ export interface SnapshotTable {
   ddl: string
   /** What the rows are ordered and read by: the rowid, or the record where each has many rows. */
   key: 'id' | 'rowid'
+  /** Those of the columns whose values may be of any length. */
+  texts: readonly string[]
 }
 
 function table(
@@ -20,10 +22,12 @@ function table(
   definitions: readonly string[],
   {key = 'rowid' as const, options = ''} = {},
 ): SnapshotTable {
+  const nameOf = (definition: string): string => definition.slice(0, definition.indexOf(' '))
   return {
-    columns: definitions.map((definition) => definition.slice(0, definition.indexOf(' '))),
+    columns: definitions.map((definition) => nameOf(definition)),
     ddl: `CREATE TABLE ${name} (${definitions.join(', ')})${options}`,
     key,
+    texts: definitions.filter((one) => / (?:BLOB|TEXT)\b/.test(one)).map((one) => nameOf(one)),
   }
 }
 
