@@ -12,8 +12,7 @@ import {planRestore, type RestorePlan, restoreSnapshot} from '../../services/res
 import type {RestoreWish} from '../../services/restore/target.js'
 
 const STEPS = {
-  index: 'Writing and checking the index files',
-  rows: 'Writing the records and the full-text index',
+  copy: 'Writing the index, the records and the full-text index',
   switch: 'Putting the collection in force',
 }
 
@@ -32,7 +31,7 @@ export default class CollectionRestore extends ChopsCommand {
 
   static override description = `Makes a collection again from a snapshot: in the directory that it came from, in another one, or in a new directory, which is made as the Chroma of the snapshot would have made it. A snapshot of an older Chroma goes into the directory of a newer one; the other way round what the older one has no place for is refused. Snapshots of the Python tool are read as well.
 
-The snapshot is verified first: every checksum, and the index. Ids that are taken are given anew, and the log goes on where that of the directory ends. All rows come in one transaction and the index in a new folder, so that a restore that is killed leaves everything as it was.`
+The snapshot is verified: its seal and whether its rows fit together first, every other checksum and the index before anything of it is in force. Ids that are taken are given anew, and the log goes on where that of the directory ends. All rows come in one transaction and the index in a new folder, so that a restore that is killed leaves everything as it was.`
 
   static override examples = [
     {
@@ -108,12 +107,12 @@ The snapshot is verified first: every checksum, and the index. Ids that are take
   private async plan(
     dir: PersistDir | undefined,
     snapshot: Snapshot,
-    wish: RestoreWish,
+    flags: RestoreWish & {'dry-run': boolean},
   ): Promise<RestorePlan> {
     if (!dir) this.log(`ChromaDB version: ${generationText(snapshot.generation)}`)
     if (snapshot.layout === 'python') this.warn(UNVERIFIABLE_ROWS)
     const plan = await this.withProgress('Verifying the snapshot', () =>
-      planRestore(dir, snapshot, wish, {signal: this.signal}),
+      planRestore(dir, snapshot, flags, {isDryRun: flags['dry-run'], signal: this.signal}),
     )
     this.log(planText(plan))
     await this.table(countsTable(plan.counts, `Collection ${plan.name}`))

@@ -1,6 +1,7 @@
 import {damaged} from '@chops/core/errors'
 import {requireFreeSpace} from '@chops/core/change'
 import {type IndexMetadataSummary, requireSoundSegment} from '@chops/core/hnsw'
+import type {Database} from '@chops/core/sqlite'
 import {mkdtemp, rm} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
@@ -14,19 +15,44 @@ import {digestTable} from './table-hash.js'
 import {TABLE_NAMES, type TableName} from './tables.js'
 
 /**
- * Compares the content of every table with its checksum, and holds the rows against each other. A snapshot of the Python
- * tool has no checksums of rows; there SQLite's own check stands in, which finds damaged pages and no changed values.
+ * Holds the rows against each other and counts them. In a snapshot of the Python tool, which has no checksums of rows,
+ * SQLite's own check comes first: it finds damaged pages and no changed values.
+ *
+ * @throws ChopsError `damaged` when they could not be those of a collection
+ */
+export async function checkRows(snapshot: Snapshot): Promise<SnapshotCounts> {
+  const {collection, db, layout} = snapshot
+  if (layout === 'python') await requireIntactPages(db)
+  await requireConsistentRows(db, layout, collection)
+  const rows = new Map<TableName, number>()
+  for (const name of TABLE_NAMES) {
+    if (layout === 'python' && name === 'embedding_metadata_array') continue
+    const row = await db.get<{count: number}>(`SELECT COUNT(*) AS count FROM ${name}`)
+    rows.set(name, row?.count ?? 0)
+  }
+
+  return countsFrom(rows, (await readStoredFiles(snapshot)).length)
+}
+
+/**
+ * Compares the content of every table with its checksum; a snapshot of the Python tool has none.
  *
  * @throws ChopsError `damaged` for the first table that differs
  */
-export async function verifyTables(
-  snapshot: Snapshot,
+export async function compareTables(
+  {db, layout}: Snapshot,
   {signal}: {signal?: AbortSignal | undefined} = {},
-): Promise<SnapshotCounts> {
-  const {collection, db, layout} = snapshot
-  const rows = layout === 'chops' ? await compareTables(snapshot, signal) : await countPythonRows(snapshot)
-  await requireConsistentRows(db, layout, collection)
-  return countsFrom(rows, (await readStoredFiles(snapshot)).length)
+): Promise<void> {
+  if (layout === 'python') return
+  const stated = await db.all<{name: string; row_count: number; sha256: string}>(
+    'SELECT name, row_count, sha256 FROM snapshot_tables LIMIT 100',
+  )
+  for (const name of TABLE_NAMES) {
+    const expected = stated.find((row) => row.name === name)
+    const {rows, sha256} = await digestTable(db, name, {signal})
+    if (!expected || expected.row_count !== rows || expected.sha256 !== sha256)
+      throw contradiction(db, `has a table ${name} that does not have its checksum`)
+  }
 }
 
 /**
@@ -55,7 +81,8 @@ export async function verifySnapshot(
   snapshot: Snapshot,
   options: ReadIndexOptions = {},
 ): Promise<{counts: SnapshotCounts; files: StoredFile[]}> {
-  const counts = await verifyTables(snapshot, options)
+  const counts = await checkRows(snapshot)
+  await compareTables(snapshot, options)
   const folder = await mkdtemp(join(tmpdir(), 'chops-'))
   try {
     await requireFreeSpace(folder, indexBytes(await readStoredFiles(snapshot)), 'checking the index files')
@@ -83,34 +110,7 @@ export function inSnapshot({file}: Snapshot, folder: string, error: unknown): un
   })
 }
 
-async function compareTables(
-  {db}: Snapshot,
-  signal: AbortSignal | undefined,
-): Promise<Map<TableName, number>> {
-  const stated = await db.all<{name: string; row_count: number; sha256: string}>(
-    'SELECT name, row_count, sha256 FROM snapshot_tables LIMIT 100',
-  )
-  const counts = new Map<TableName, number>()
-  for (const name of TABLE_NAMES) {
-    const expected = stated.find((row) => row.name === name)
-    const {rows, sha256} = await digestTable(db, name, {signal})
-    if (!expected || expected.row_count !== rows || expected.sha256 !== sha256)
-      throw contradiction(db, `has a table ${name} that does not have its checksum`)
-    counts.set(name, rows)
-  }
-
-  return counts
-}
-
-async function countPythonRows({db}: Snapshot): Promise<Map<TableName, number>> {
+async function requireIntactPages(db: Database): Promise<void> {
   const [check] = await db.all<{integrity_check: string}>('PRAGMA integrity_check(1)')
   if (check?.integrity_check !== 'ok') throw contradiction(db, `is damaged (${check?.integrity_check})`)
-  const counts = new Map<TableName, number>()
-  for (const name of TABLE_NAMES) {
-    if (name === 'embedding_metadata_array') continue
-    const row = await db.get<{count: number}>(`SELECT COUNT(*) AS count FROM ${name}`)
-    counts.set(name, row?.count ?? 0)
-  }
-
-  return counts
 }

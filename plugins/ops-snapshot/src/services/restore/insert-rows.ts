@@ -15,6 +15,7 @@ import type {Snapshot} from '../format/open.js'
 import type {Conversion} from './conversion.js'
 import type {Identifiers} from './identifiers.js'
 import type {LogPositions} from './log-positions.js'
+import {SNAPSHOT} from './insert-records.js'
 import type {RestoreTarget} from './target.js'
 
 export interface InsertOptions {
@@ -26,20 +27,20 @@ export interface InsertOptions {
   target: RestoreTarget
 }
 
-/** Name under which the snapshot is attached to the directory's database. */
-export const SNAPSHOT = 'snapshot'
-
 const DEFAULT_DATABASE_ID = '00000000-0000-0000-0000-000000000000'
 
 /**
- * Inserts a collection from the attached snapshot, in the caller's transaction, in the form that the directory's
- * generation has. Records get numbers above all that the directory ever gave out, log rows those after its end.
+ * Inserts a collection from the attached snapshot, all but its records, in the caller's transaction and in the form that
+ * the directory's generation has. Log rows get the numbers after the end of the log.
  */
-export async function insertRows(dir: PersistDir, snapshot: Snapshot, options: InsertOptions): Promise<void> {
+export async function insertCollectionRows(
+  dir: PersistDir,
+  snapshot: Snapshot,
+  options: InsertOptions,
+): Promise<void> {
   await insertCollection(dir, snapshot, options)
   await insertSegments(dir, options)
   await insertOwnMetadata(dir, snapshot, options.ids)
-  await insertRecords(dir, snapshot, options)
   await insertLog(dir, options)
 }
 
@@ -108,66 +109,12 @@ async function insertOwnMetadata(
   }
 }
 
-async function insertRecords(
-  {db, generation}: PersistDir,
-  {layout}: Snapshot,
-  {ids: {metadataId}, positions}: InsertOptions,
-): Promise<void> {
-  const shift = await recordShift({db})
-  // The number is that of a record's last write; which write of all those that are applied, no engine asks.
-  const seqId = encodeSeqId(generation, positions.metadata ?? 0)
-  await db.run(
-    `INSERT INTO main.embeddings (id, segment_id, embedding_id, seq_id, created_at)
-     SELECT id + ?, ?, embedding_id, ?, created_at FROM ${SNAPSHOT}.embeddings ORDER BY id`,
-    [shift, metadataId, seqId],
-  )
-  await insertMetadata({db}, 'embedding_metadata', 'id, key', shift)
-  // The elements of a list come in the order in which they stand.
-  const hasLists = layout === 'chops' && (await hasColumn(db, 'embedding_metadata_array', 'id'))
-  if (hasLists) await insertMetadata({db}, 'embedding_metadata_array', 'rowid', shift)
-
-  await db.run(
-    `INSERT INTO main.embedding_fulltext_search (rowid, string_value)
-     SELECT id + ?, string_value FROM ${SNAPSHOT}.embedding_metadata
-     WHERE key = 'chroma:document' AND string_value IS NOT NULL ORDER BY id`,
-    [shift],
-  )
-}
-
 async function insertLog({db}: PersistDir, {ids: {collectionId}, positions}: InsertOptions): Promise<void> {
   await db.run(
     `INSERT INTO main.embeddings_queue (seq_id, created_at, operation, topic, id, vector, encoding, metadata)
      SELECT ? + ROW_NUMBER() OVER (ORDER BY seq_id), created_at, operation, ?, id, vector, encoding, metadata
      FROM ${SNAPSHOT}.embeddings_queue ORDER BY seq_id`,
     [positions.base, `${TOPIC_PREFIX}${collectionId}`],
-  )
-}
-
-/**
- * What is added to the numbers of records. Not only those in use count: rows that a deleted collection left behind
- * (Chroma forgets the arrays of metadata) would become part of a new record of their number.
- */
-async function recordShift({db}: Pick<PersistDir, 'db'>): Promise<number> {
-  const tables = ['embeddings', 'embedding_metadata', 'embedding_fulltext_search_content']
-  if (await hasColumn(db, 'embedding_metadata_array', 'id')) tables.push('embedding_metadata_array')
-  const largest = tables.map((table) => `(SELECT MAX(id) FROM main.${table})`)
-  const row = await db.get<{first: null | number; last: number}>(
-    `SELECT MAX(0, ${largest.map((sql) => `COALESCE(${sql}, 0)`).join(', ')}) AS last,
-            (SELECT MIN(id) FROM ${SNAPSHOT}.embeddings) AS first`,
-  )
-  return (row?.last ?? 0) + 1 - (row?.first ?? 1)
-}
-
-async function insertMetadata(
-  {db}: Pick<PersistDir, 'db'>,
-  table: string,
-  order: string,
-  shift: number,
-): Promise<void> {
-  const values = 'key, string_value, int_value, float_value, bool_value'
-  await db.run(
-    `INSERT INTO main.${table} (id, ${values}) SELECT id + ?, ${values} FROM ${SNAPSHOT}.${table} ORDER BY ${order}`,
-    [shift],
   )
 }
 

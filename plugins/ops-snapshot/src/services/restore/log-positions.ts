@@ -10,29 +10,17 @@ export interface LogPositions {
 }
 
 /**
- * Translates how far the segments have applied the log. The log's rows get the numbers after the end of the directory's
- * log, without gaps; a segment that had applied k of them stands at the k-th. So it never stands beyond the end of the
- * log, which would make the engine ignore the next writes.
+ * Translates how far a segment has applied the log. The log's rows get the numbers after the end of the directory's log,
+ * without gaps; a segment that had applied k of them stands at the k-th. So it never stands beyond the end of the log,
+ * which would make the engine ignore the next writes.
  *
- * @param applied the newest row that the index has applied, by the numbers of the snapshot
+ * @param seqId the newest row that the segment has applied, by the numbers of the snapshot
  * @param base the end of the directory's log
  */
-export async function translateLogPositions(
-  {collection: {metadata}, db}: Snapshot,
-  applied: number,
-  base: number,
-): Promise<LogPositions> {
-  const translate = async (seqId: number): Promise<number> => {
-    const row = await db.get<{count: number}>(
-      'SELECT COUNT(*) AS count FROM embeddings_queue WHERE seq_id <= ?',
-      [seqId],
-    )
-    return base + (row?.count ?? 0)
-  }
-
-  return {
-    base,
-    metadata: metadata.maxSeqId === undefined ? undefined : await translate(metadata.maxSeqId),
-    vector: await translate(applied),
-  }
+export async function translateLogPosition({db}: Snapshot, seqId: number, base: number): Promise<number> {
+  const row = await db.get<{count: number}>(
+    'SELECT COUNT(*) AS count FROM embeddings_queue WHERE seq_id <= ?',
+    [seqId],
+  )
+  return base + (row?.count ?? 0)
 }

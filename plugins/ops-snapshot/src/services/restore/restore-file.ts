@@ -5,7 +5,7 @@ import {generationText, type PersistDir} from '@chops/core/persist-dir'
 import type {SnapshotCounts} from '../format/counts.js'
 import type {Layout} from '../format/layout.js'
 import type {Snapshot} from '../format/open.js'
-import {verifyTables} from '../format/verify.js'
+import {checkRows, compareTables} from '../format/verify.js'
 import {planConversion} from './conversion.js'
 import {restoreIntoNewDirectory} from './new-directory.js'
 import {type RestoredCollection, restoreInto, type RestoreOptions} from './restore-into.js'
@@ -26,9 +26,11 @@ export interface RestorePlan extends RestoreTarget {
 }
 
 /**
- * Plans a restore and verifies the snapshot's tables; its index files are compared and checked when they are written.
+ * Plans a restore and checks the snapshot's rows, after its seal. The checksums of its tables and its index are verified
+ * while they are written, before anything is in force.
  *
  * @param dir opened for reading; absent when it is to be made
+ * @param options with `isDryRun`: nothing is going to be written, so the checksums of the tables are compared now
  * @throws ChopsError `damaged` when the snapshot is not what was written, `usage` when the place is taken or the
  * directory's generation cannot hold the collection
  */
@@ -36,12 +38,13 @@ export async function planRestore(
   dir: PersistDir | undefined,
   snapshot: Snapshot,
   wish: RestoreWish,
-  options: {signal?: AbortSignal | undefined} = {},
+  options: {isDryRun: boolean; signal?: AbortSignal | undefined},
 ): Promise<RestorePlan> {
   const target = targetOf(snapshot.collection, wish)
   const replaced = dir && findReplaced(await readCatalog(dir), target, wish)
   if (dir) await planConversion(snapshot, dir.generation)
-  const counts = await verifyTables(snapshot, options)
+  const counts = await checkRows(snapshot)
+  if (options.isDryRun) await compareTables(snapshot, options)
   return {
     ...target,
     counts,

@@ -4,18 +4,20 @@ import {readLogEnd} from '@chops/core/log'
 import {type PersistDir, segmentFolder} from '@chops/core/persist-dir'
 import {attach, transaction} from '@chops/core/sqlite'
 
+import {allEnded} from '../all-ended.js'
 import type {Snapshot} from '../format/open.js'
-import {indexBytes} from '../format/verify.js'
+import {compareTables, indexBytes} from '../format/verify.js'
 import {readStoredFiles} from '../format/read-index.js'
 import {planConversion} from './conversion.js'
 import {chooseIdentifiers, type Identifiers} from './identifiers.js'
-import {insertRows, SNAPSHOT} from './insert-rows.js'
-import {translateLogPositions} from './log-positions.js'
+import {insertRecords, SNAPSHOT} from './insert-records.js'
+import {insertCollectionRows} from './insert-rows.js'
+import {translateLogPosition} from './log-positions.js'
 import {removeCollection, settleFullText} from './remove-collection.js'
-import {adaptIndexMetadata, restoreIndex} from './restore-index.js'
+import {adaptIndexMetadata, restoreIndex, type RestoredIndex} from './restore-index.js'
 import {findReplaced, type RestoreTarget, type RestoreWish, targetOf} from './target.js'
 
-export type RestoreStep = 'index' | 'rows' | 'switch'
+export type RestoreStep = 'copy' | 'switch'
 
 export interface RestoreOptions {
   onStep?: ((step: RestoreStep, done: number, total: number) => void) | undefined
@@ -39,14 +41,14 @@ const ROOM = 3
 const CACHE_KIB = 65_536
 
 /**
- * Restores the collection of a verified snapshot into an open directory: the index files into a new folder, checked, and
- * all rows in one transaction, which has kept other writers out since before. A replaced collection goes in the same
+ * Restores the collection of a snapshot into an open directory: the index files into a new folder, checked, and all rows,
+ * compared with their checksums, in one transaction, which has kept other writers out since before. A replaced collection goes in the same
  * transaction; only then its folder becomes a backup. Killed at any point it leaves the old state or the new one in force,
  * and at most a folder without an owner.
  *
  * @param dir opened for writing
  * @throws ChopsError `usage` when the place is taken or the directory's generation cannot hold the collection, `damaged`
- * when the index is not sound; nothing is changed then
+ * when the tables are not what their checksums say or the index is not sound; nothing is changed then
  */
 export async function restoreInto(
   dir: PersistDir,
@@ -95,22 +97,49 @@ async function restoreCollection(
   dir: PersistDir,
   snapshot: Snapshot,
   {base, ids, target}: {base: number; ids: Identifiers; target: RestoreTarget},
-  {onStep, signal}: RestoreOptions,
+  options: RestoreOptions,
 ): Promise<void> {
   const conversion = await planConversion(snapshot, dir.generation)
   const folder = segmentFolder(dir.path, ids.vectorId)
-  onStep?.('index', 0, 1)
-  const {applied, isPersisted} = await restoreIndex(snapshot, folder, {
-    onProgress: (done, total) => onStep?.('index', done, total),
+  const {maxSeqId} = snapshot.collection.metadata
+  const metadata = maxSeqId === undefined ? undefined : await translateLogPosition(snapshot, maxSeqId, base)
+  const {applied, isPersisted} = await copyContents(dir, snapshot, {folder, ids, seqId: metadata}, options)
+  const positions = {base, metadata, vector: await translateLogPosition(snapshot, applied, base)}
+  if (isPersisted) await adaptIndexMetadata(dir, snapshot, folder, positions.vector)
+  await insertCollectionRows(dir, snapshot, {conversion, ids, isPersisted, positions, target})
+  await writeHnswParameters(dir, {id: ids.collectionId}, ids.vectorId, conversion.parameters)
+  options.signal?.throwIfAborted()
+  await fsyncPath(dir.path)
+}
+
+/**
+ * Writes index files and records side by side, while the tables are compared with their checksums: each waits mostly for
+ * something else.
+ */
+async function copyContents(
+  dir: PersistDir,
+  snapshot: Snapshot,
+  {folder, ids, seqId}: {folder: string; ids: Identifiers; seqId: number | undefined},
+  {onStep, signal}: RestoreOptions,
+): Promise<RestoredIndex> {
+  const shares = {index: 0, records: 0}
+  const report =
+    (part: keyof typeof shares) =>
+    (done: number, total: number): void => {
+      shares[part] = total === 0 ? 1 : done / total
+      onStep?.('copy', shares.index + shares.records, 2)
+    }
+
+  onStep?.('copy', 0, 2)
+  const index = restoreIndex(snapshot, folder, {onProgress: report('index'), signal})
+  const records = insertRecords(dir, snapshot, {
+    onProgress: report('records'),
+    segmentId: ids.metadataId,
+    seqId,
     signal,
   })
-  const positions = await translateLogPositions(snapshot, applied, base)
-  if (isPersisted) await adaptIndexMetadata(dir, snapshot, folder, positions.vector)
-  onStep?.('rows', 0, 1)
-  await insertRows(dir, snapshot, {conversion, ids, isPersisted, positions, target})
-  await writeHnswParameters(dir, {id: ids.collectionId}, ids.vectorId, conversion.parameters)
-  signal?.throwIfAborted()
-  await fsyncPath(dir.path)
+  await allEnded([index, compareTables(snapshot, {signal}), records])
+  return index
 }
 
 async function hasLog({db}: Snapshot): Promise<boolean> {

@@ -7,6 +7,7 @@ import {attach, createDatabase, type Database, transaction} from '@chops/core/sq
 import {stat} from 'node:fs/promises'
 import {dirname} from 'node:path'
 
+import {allEnded} from '../all-ended.js'
 import type {Compression} from '../format/compression.js'
 import {infoRows} from '../format/info.js'
 import {reserveSeal, seal} from '../format/seal.js'
@@ -87,11 +88,6 @@ async function writeDatabase(
   } finally {
     await db.close()
   }
-}
-
-/** Waits for all, and fails with the first in their order that failed: a transaction cannot end while one goes on. */
-async function allEnded(parts: readonly Promise<void>[]): Promise<void> {
-  for (const part of await Promise.allSettled(parts)) if (part.status === 'rejected') throw part.reason
 }
 
 async function writeRows(
