@@ -14,7 +14,7 @@ import {insertRecords, SNAPSHOT} from './insert-records.js'
 import {insertCollectionRows} from './insert-rows.js'
 import {translateLogPosition} from './log-positions.js'
 import {removeCollection, settleFullText} from './remove-collection.js'
-import {adaptIndexMetadata, restoreIndex, type RestoredIndex} from './restore-index.js'
+import {adaptIndexMetadata, type RestoredIndex, restoreIndex} from './restore-index.js'
 import {findReplaced, type RestoreTarget, type RestoreWish, targetOf} from './target.js'
 
 export type RestoreStep = 'copy' | 'switch'
