@@ -6,6 +6,7 @@ import {parseArgs} from 'node:util'
 import {measureChanging} from './changing.js'
 import {CACHE} from './data/cache.js'
 import {measureLarge} from './large.js'
+import {measureMoving} from './moving.js'
 import {measureRecall, recallText} from './recall.js'
 import {tableOf} from './report.js'
 import {measureSmall} from './small.js'
@@ -23,9 +24,10 @@ const [loadBefore = 0] = loadavg()
 const parts = {
   changing: measureChanging,
   large: () => measureLarge(shape),
+  moving: measureMoving,
   small: measureSmall,
 }
-const wanted = values.only?.split(',') ?? ['small', 'large', 'changing']
+const wanted = values.only?.split(',') ?? ['small', 'large', 'changing', 'moving']
 const rows = []
 for (const name of wanted) {
   if (!(name in parts)) throw new TypeError(`--only takes ${Object.keys(parts).join(', ')}, not ${name}`)

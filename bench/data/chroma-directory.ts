@@ -14,6 +14,8 @@ const call = promisify(execFile)
 export interface Contents {
   deleted: number
   dimension: number
+  /** Whether each record has a document of 30 words, and four values of metadata. */
+  documents?: boolean
   records: number
   /** Writes after which Chroma writes the index. */
   threshold: number
@@ -22,10 +24,11 @@ export interface Contents {
 /** A persist directory that the Chroma of the Python tool wrote, with one collection `docs`. */
 export async function chromaDirectory(
   tool: string,
-  {deleted, dimension, records, threshold}: Contents,
+  {deleted, dimension, documents = false, records, threshold}: Contents,
 ): Promise<string> {
   const numbers = [records, dimension, deleted, threshold].map(String)
-  return cached(`chroma-${numbers.join('-')}-${EDITION}`, async (folder) => {
-    await call(join(dirname(tool), 'python'), [WRITER, folder, ...numbers])
+  const name = `chroma-${numbers.join('-')}${documents ? '-documents' : ''}-${EDITION}`
+  return cached(name, async (folder) => {
+    await call(join(dirname(tool), 'python'), [WRITER, folder, ...numbers, documents ? '30' : '0'])
   })
 }
