@@ -93,11 +93,11 @@ async function* pagesOf(db: Database, name: TableName, from: string): AsyncGener
 
 function valueText(column: string): string {
   return `CASE typeof(${column})
-    WHEN 'null' THEN 'n'
-    WHEN 'integer' THEN 'i' || ${column}
-    WHEN 'real' THEN 'r'
-    WHEN 'text' THEN 't' || length(CAST(${column} AS BLOB)) || ':' || ${column}
-    ELSE 'b' || length(${column}) || ':' || hex(${column}) END || ','`
+    WHEN 'null' THEN 'n,'
+    WHEN 'integer' THEN 'i' || ${column} || ','
+    WHEN 'real' THEN 'r,'
+    WHEN 'text' THEN 't' || octet_length(${column}) || ':' || ${column} || ','
+    ELSE 'b' || length(${column}) || ':' || hex(${column}) || ',' END`
 }
 
 function addFloats(hash: Hash, values: readonly {value: number}[]): void {

@@ -34,6 +34,9 @@ export async function writeIndexFile(
   const hash = createHash('sha256')
   const handle = await open(path, 'r')
   const inWork: Promise<Uint8Array>[] = []
+  // Each is used again once its chunk is stored: so much garbage would keep the collector busy.
+  const buffers = Array.from({length: IN_WORK}, () => Buffer.allocUnsafe(Math.min(CHUNK_BYTES, size)))
+  let next = 0
   let stored = 0
   const storeNext = async (): Promise<void> => {
     const data = await inWork.shift()
@@ -49,7 +52,7 @@ export async function writeIndexFile(
   try {
     for (let position = 0; position < size; position += CHUNK_BYTES) {
       signal?.throwIfAborted()
-      const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, size - position))
+      const chunk = (buffers[next++ % IN_WORK] as Buffer).subarray(0, size - position)
       const {bytesRead} = await handle.read(chunk, 0, chunk.length, position)
       if (bytesRead < chunk.length) {
         throw damaged(`${path} ends at ${position + bytesRead} bytes, and had ${size} before.`, {
