@@ -3,6 +3,7 @@ import * as Flags from '@oclif/core/flags'
 import type {Arg} from '@oclif/core/interfaces'
 
 import {usage} from '../errors.js'
+import {parseBytes} from '../output/format.js'
 import {PERSIST_DIR_VARIABLE} from './choose-persist-dir.js'
 
 /**
@@ -60,6 +61,19 @@ export const shareFlag = Flags.custom<number>({
     throw usage(`--${name} is a share from 0 to 1, not ${JSON.stringify(input)}.`)
   },
 })
+
+/** What a command takes whose memory grows with the index. */
+export const memoryFlag = {
+  'max-memory': Flags.custom<number>({
+    description: 'memory that chops may take; it refuses what needs more [default: what is free]',
+    helpValue: 'SIZE',
+    async parse(input) {
+      const bytes = parseBytes(input)
+      if (bytes !== undefined) return bytes
+      throw usage(`--max-memory takes a size such as 800MB or 4GB, not ${JSON.stringify(input)}.`)
+    },
+  })(),
+}
 
 /** What every command takes that changes something. */
 export const changeFlags = {

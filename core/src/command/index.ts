@@ -1,4 +1,12 @@
 export {type ChangeFlags, ChopsCommand} from './base-command.js'
 export {chooseCollection, type CollectionFlags} from './choose-collection.js'
 export {EXIT_CODE} from './exit-codes.js'
-export {changeFlags, collectionFlags, nameList, persistDirArg, placeFlags, shareFlag} from './flags.js'
+export {
+  changeFlags,
+  collectionFlags,
+  memoryFlag,
+  nameList,
+  persistDirArg,
+  placeFlags,
+  shareFlag,
+} from './flags.js'

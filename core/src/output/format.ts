@@ -12,6 +12,13 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(1)}${UNITS[unit]}`
 }
 
+/** Reads a size that a person wrote, as `800MB`, `4g` or `1.5GiB`; undefined for what is none. Units are powers of 1024. */
+export function parseBytes(text: string): number | undefined {
+  const [, number, letter = ''] = /^(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?$/i.exec(text.trim()) ?? []
+  if (number === undefined) return undefined
+  return Math.floor(Number(number) * 1024 ** ' kmgt'.indexOf(letter.toLowerCase() || ' '))
+}
+
 /** A size whose allocation is said only where the disk gives much less, in a sparse file: `17.0TiB (12.0MiB on disk)`. */
 export function formatSize(apparent: number, allocated: number): string {
   const size = formatBytes(apparent)

@@ -8,6 +8,7 @@ import {type SwitchedIndex, switchIndex} from '../change/index-switch.js'
 import {fitsKernel} from '../hnsw/distance/vector-table.js'
 import {imageShape} from '../hnsw/extend/index-image.js'
 import {sizeOf} from '../persist-dir/sizes.js'
+import {estimateMemory, requireMemory} from './memory.js'
 import {indexBytes} from './rebuild-index.js'
 import {type IndexSource, readIndexSource} from './source.js'
 import {writeExtendedIndex} from './write-extended-index.js'
@@ -23,7 +24,8 @@ export type CommittedLog = SwitchedIndex<WrittenSegment & {appliedRows: number}>
  *
  * @param dir opened for writing
  * @returns undefined when nothing is pending
- * @throws ChopsError `damaged` when a row cannot be applied or the index cannot be read; nothing is changed then
+ * @throws ChopsError `damaged` when a row cannot be applied, the index cannot be read or there is not enough memory; nothing
+ * is changed then
  */
 export async function commitLog(
   dir: PersistDir,
@@ -31,14 +33,18 @@ export async function commitLog(
   options: StageOptions = {},
 ): Promise<CommittedLog | undefined> {
   return switchIndex(dir, owner, {backup: false}, async (stage, collection) => {
+    const memory = await estimateMemory(dir, collection)
+    requireMemory(memory.extend, options.maxMemory)
     const source = await readIndexSource(dir, collection, {signal: options.signal})
     if (!source || source.pending.rows === 0) return
     const oldSize = await sizeOf(source.folder)
     const bytes = Math.max(2 * oldSize.allocated, indexBytes(source, source.parameters.m))
     await requireFreeSpace(dir.path, bytes, 'the new index')
     const threads = options.threads ?? availableParallelism()
+    const isExtended = canExtend(source, threads)
+    if (!isExtended) requireMemory(memory.full, options.maxMemory)
     const folder = await stage()
-    const written = canExtend(source, threads)
+    const written = isExtended
       ? await writeExtendedIndex(dir, source, folder, options)
       : await writeFullIndex(dir, source, source.parameters, folder, options)
     options.onStage?.('switch', 0, 1)

@@ -69,13 +69,12 @@ export function chooseMethod(
     return full(`a repair needs ${formatBytes(memory)} of memory, and ${formatBytes(free)} is free`)
   const gone = (header.curElementCount - survivors) / header.curElementCount
   const damage = `${formatPercent(100 * gone)} of the elements are gone, ${formatCount(inserted)} are new`
-  if (method === 'repair')
-    return {method, reason: `it was asked for; ${damage}, it takes up to ${formatBytes(memory)} of memory`}
+  if (method === 'repair') return {method, reason: `it was asked for; ${damage}`}
   if (parameters.constructionEf !== source.parameters.constructionEf)
     return full('a changed construction ef shows only in a new graph')
   const cost = (REPAIR_OF_ALL + REPAIR_OF_GONE * gone) * total + INSERTION * threads * inserted
   if (cost > total + START_OF_FULL) return full(`${damage}: that is too much to be faster by a repair`)
-  return {method: 'repair', reason: `${damage}; it takes up to ${formatBytes(memory)} of memory`}
+  return {method: 'repair', reason: damage}
 }
 
 /** The parameter that a new graph is needed for. The header says with which M the graph was built. */

@@ -8,6 +8,7 @@ import {type SwitchedIndex, switchIndex} from '../change/index-switch.js'
 import {type IndexSource, readIndexSource} from './source.js'
 import {chooseMethod, type MethodChoice, type MethodOptions} from './method.js'
 import {type RebuiltSegment, writeRebuiltIndex} from './write-rebuilt.js'
+import {estimateMemory, requireMemory} from './memory.js'
 import {readNewElements, type StageOptions} from './write-segment.js'
 
 export interface RebuildOptions extends MethodOptions, StageOptions {
@@ -28,7 +29,8 @@ const GRAPH_BYTES_PER_LINK = 4
  *
  * @param dir opened for writing
  * @returns undefined when the collection has no vector at all
- * @throws ChopsError `damaged` when the vectors or the log cannot be read or the disk has no room; nothing is changed then
+ * @throws ChopsError `damaged` when the vectors or the log cannot be read, or the memory or the disk has no room; nothing
+ * is changed then
  */
 export async function rebuildIndex(
   dir: PersistDir,
@@ -41,6 +43,7 @@ export async function rebuildIndex(
     inTransaction: (segmentId: string) => writeHnswParameters(dir, owner, segmentId, changes),
   }
   return switchIndex(dir, owner, switchOptions, async (stage, collection) => {
+    requireMemory((await estimateMemory(dir, collection, changes.m)).full, options.maxMemory)
     const source = await readIndexSource(dir, collection, {signal: options.signal})
     if (!source) return
     const parameters = {...source.parameters, ...changes}
@@ -55,15 +58,17 @@ export async function rebuildIndex(
  * How `rebuildIndex` is going to make the new index, as far as that shows without reading the old graph.
  *
  * @returns undefined when the collection has no vector at all
- * @throws ChopsError `damaged` when the ids or the log cannot be read, `usage` when the method asked for is impossible
+ * @throws ChopsError `damaged` when the ids or the log cannot be read or there is not enough memory, `usage` when the method asked for is impossible
  */
 export async function planMethod(
   dir: PersistDir,
   collection: Collection,
-  {changes = {}, signal, ...options}: Omit<RebuildOptions, 'backup'>,
-): Promise<MethodChoice | undefined> {
+  {changes = {}, maxMemory, signal, ...options}: Omit<RebuildOptions, 'backup'>,
+): Promise<(MethodChoice & {memoryBytes: number}) | undefined> {
+  const {full: memoryBytes} = await estimateMemory(dir, collection, changes.m)
+  requireMemory(memoryBytes, maxMemory)
   const source = await readIndexSource(dir, collection, {signal})
-  return source && chooseMethod(source, {...source.parameters, ...changes}, options)
+  return source && {...chooseMethod(source, {...source.parameters, ...changes}, options), memoryBytes}
 }
 
 /**

@@ -21,6 +21,8 @@ import {readOwnedElements} from './source.js'
 export type Stage = 'build' | 'read' | 'switch' | 'verify'
 
 export interface StageOptions {
+  /** Bytes that chops may take in all; without it what is free. */
+  maxMemory?: number | undefined
   onStage?: ((stage: Stage, done: number, total: number) => void) | undefined
   signal?: AbortSignal | undefined
   /** Threads of a full build; all cores without it. */

@@ -1,4 +1,4 @@
-import {formatCount, type TableData} from '@chops/core/output'
+import {formatBytes, formatCount, type TableData} from '@chops/core/output'
 
 import type {ParameterChange} from '../services/parameter-changes.js'
 import type {RebuildPlan, RebuildResult} from '../services/rebuild.js'
@@ -24,6 +24,11 @@ export function changesTable(changes: ParameterChange[]): TableData {
 /** How the new index is made, and why. */
 export function methodText({method, reason}: Pick<RebuildPlan, 'method' | 'reason'>): string {
   return `${method === 'repair' ? 'by repair of its graph' : 'in full'} (${reason ?? 'no vectors'})`
+}
+
+/** A sentence to go on with. */
+export function memoryText({memoryBytes}: Pick<RebuildPlan, 'memoryBytes'>): string {
+  return memoryBytes === null ? '' : ` It takes up to ${formatBytes(memoryBytes)} of memory.`
 }
 
 /** What was done, in words. */

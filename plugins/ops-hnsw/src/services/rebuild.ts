@@ -24,6 +24,8 @@ export interface RebuildPlan {
   /** What is wrong with the index, when it is damaged. */
   damage: null | string
   database: string
+  /** What it takes at most; absent when there is no vector. */
+  memoryBytes: null | number
   /** How the new index is going to be made, in a result how it was; absent when there is no vector. */
   method: Method | null
   /** Why that way: half a sentence. */
@@ -58,13 +60,17 @@ export async function planRebuild(
   dir: PersistDir,
   collection: Collection,
   wanted: Partial<HnswParameters>,
-  {signal, thorough = false, ...how}: MethodOptions & {signal?: AbortSignal; thorough?: boolean} = {},
+  {
+    signal,
+    thorough = false,
+    ...how
+  }: MethodOptions & Pick<StageOptions, 'maxMemory' | 'signal'> & {thorough?: boolean} = {},
 ): Promise<RebuildPlan> {
   const {before, damage} = await describeOrExplain(dir, collection, signal)
   const changes = changesOf(hnswParametersOf(dir, collection), wanted)
+  const choice = await planMethod(dir, collection, {...how, changes: changedParameters(changes), signal})
   if (thorough || damage !== null)
     await requireRebuildable(dir, collection, changedParameters(changes), {signal})
-  const choice = await planMethod(dir, collection, {...how, changes: changedParameters(changes), signal})
   return {
     before,
     changes,
@@ -72,6 +78,7 @@ export async function planRebuild(
     collectionId: collection.id,
     damage,
     database: collection.database,
+    memoryBytes: choice?.memoryBytes ?? null,
     method: choice?.method ?? null,
     reason: choice?.reason ?? null,
     tenant: collection.tenant,

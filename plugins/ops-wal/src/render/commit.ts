@@ -1,4 +1,4 @@
-import {formatCount, type TableData} from '@chops/core/output'
+import {formatBytes, formatCount, type TableData} from '@chops/core/output'
 
 import type {CommitPlan, CommitResult} from '../services/commit.js'
 
@@ -21,6 +21,12 @@ export function commitPlanTables(plans: CommitPlan[]): TableData[] {
   if (skipped.length === 0) return [summary]
   const rows = skipped.map((plan) => [plan.collection, plan.tenant, plan.database])
   return [summary, {columns: ['Collection', 'Tenant', 'Database'], rows, title: 'Skipped Collections'}]
+}
+
+/** What the largest of the commits takes: they come one after the other. */
+export function commitMemoryText(plans: readonly CommitPlan[]): string {
+  const most = Math.max(...plans.map(({memoryBytes}) => memoryBytes ?? 0))
+  return `It takes up to ${formatBytes(most)} of memory.`
 }
 
 export function commitResultText(result: CommitResult): string {

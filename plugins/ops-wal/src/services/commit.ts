@@ -1,14 +1,17 @@
-import {readCatalog} from '@chops/core/catalog'
+import {type Collection, readCatalog} from '@chops/core/catalog'
+import {ChopsError} from '@chops/core/errors'
 import {readAppliedSeqIds} from '@chops/core/hnsw'
 import {readTopics} from '@chops/core/log'
 import type {PersistDir} from '@chops/core/persist-dir'
-import {commitLog, recallWarning, type StageOptions} from '@chops/core/reindex'
+import {commitLog, estimateMemory, recallWarning, type StageOptions} from '@chops/core/reindex'
 
 /** A collection in the plan of a commit. */
 export interface CommitPlan {
   collection: string
   collectionId: string
   database: string
+  /** What the commit takes at most; null where nothing is to be done, or the index cannot be read. */
+  memoryBytes: null | number
   /** Log rows that its index has not applied. */
   pending: number
   skipped: boolean
@@ -36,18 +39,34 @@ export async function planCommit(dir: PersistDir, skip: readonly string[]): Prom
   const catalog = await readCatalog(dir)
   const wanted = catalog.collections.filter(({name}) => !skip.includes(name))
   const topics = await readTopics(dir, catalog, await readAppliedSeqIds(dir, wanted))
-  return catalog.collections.map((collection) => {
+  const plans: CommitPlan[] = []
+  for (const collection of catalog.collections) {
     const topic = topics.find((candidate) => candidate.collection?.id === collection.id)
-    return {
+    const pending = topic?.pendingInVector ?? 0
+    const skipped = skip.includes(collection.name)
+    plans.push({
       collection: collection.name,
       collectionId: collection.id,
       database: collection.database,
-      pending: topic?.pendingInVector ?? 0,
-      skipped: skip.includes(collection.name),
+      memoryBytes: skipped || pending === 0 ? null : await memoryOf(dir, collection),
+      pending,
+      skipped,
       tenant: collection.tenant,
       walEntries: topic?.count ?? 0,
-    }
-  })
+    })
+  }
+
+  return plans
+}
+
+/** Null where the index cannot be read: the commit is going to say why. */
+async function memoryOf(dir: PersistDir, collection: Collection): Promise<null | number> {
+  try {
+    return (await estimateMemory(dir, collection)).full
+  } catch (error) {
+    if (error instanceof ChopsError) return null
+    throw error
+  }
 }
 
 /** Commits the log of one planned collection; undefined when nothing was pending any more. */

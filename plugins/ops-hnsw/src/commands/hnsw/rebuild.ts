@@ -4,6 +4,7 @@ import {
   chooseCollection,
   ChopsCommand,
   collectionFlags,
+  memoryFlag,
   persistDirArg,
   shareFlag,
 } from '@chops/core/command'
@@ -12,7 +13,7 @@ import * as Flags from '@oclif/core/flags'
 
 import {constructionFlags, parametersOf, runtimeFlags} from '../../flags.js'
 import {hnswInfoTables} from '../../render/hnsw-info.js'
-import {changesTable, methodText, placeText, resultText} from '../../render/rebuild.js'
+import {changesTable, memoryText, methodText, placeText, resultText} from '../../render/rebuild.js'
 import {selectFragmented} from '../../services/fragmented.js'
 import {planRebuild, rebuild, type RebuildPlan, type RebuildResult} from '../../services/rebuild.js'
 
@@ -73,6 +74,7 @@ The new index is built beside the old one, read back and verified, and put in fo
     })(),
     ...constructionFlags,
     ...runtimeFlags,
+    ...memoryFlag,
     ...changeFlags,
   }
 
@@ -99,6 +101,7 @@ The new index is built beside the old one, read back and verified, and put in fo
       const item = {collection: collection.name, collectionId: collection.id}
       const plan = await this.attempt(chosen.length === 1, item, output.failed, () =>
         planRebuild(dir, collection, wanted, {
+          maxMemory: flags['max-memory'],
           method: flags.method,
           signal: this.signal,
           thorough: flags['dry-run'],
@@ -118,6 +121,7 @@ The new index is built beside the old one, read back and verified, and put in fo
           this.runSteps(STEPS, (onStage) =>
             rebuild(writable, plan, {
               backup: flags.backup,
+              maxMemory: flags['max-memory'],
               method: flags.method,
               onStage,
               signal: this.signal,
@@ -141,7 +145,7 @@ The new index is built beside the old one, read back and verified, and put in fo
         this.warn(`${plan.damage} A new index is made from its vectors, which can be read.`)
       if (plan.before) await this.table(...hnswInfoTables(plan.before))
       if (plan.changes.length > 0) await this.table(changesTable(plan.changes))
-      this.log(`The new index is made ${methodText(plan)}.`)
+      this.log(`The new index is made ${methodText(plan)}.${memoryText(plan)}`)
     }
   }
 }

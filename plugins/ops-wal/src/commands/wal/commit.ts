@@ -1,8 +1,8 @@
 import {withWriteAccess} from '@chops/core/change'
-import {changeFlags, ChopsCommand, nameList, persistDirArg} from '@chops/core/command'
+import {changeFlags, ChopsCommand, memoryFlag, nameList, persistDirArg} from '@chops/core/command'
 import * as Flags from '@oclif/core/flags'
 
-import {commitPlanTables, commitResultText} from '../../render/commit.js'
+import {commitMemoryText, commitPlanTables, commitResultText} from '../../render/commit.js'
 import {commit, type CommitPlan, type CommitResult, planCommit} from '../../services/commit.js'
 
 const STEPS = {
@@ -45,6 +45,7 @@ A small part is added to the graph there is; a large one, or a collection withou
       max: 1024,
       min: 1,
     }),
+    ...memoryFlag,
     ...changeFlags,
   }
 
@@ -68,13 +69,19 @@ A small part is added to the graph there is; a large one, or a collection withou
       return output
     }
 
+    this.log(commitMemoryText(pending))
     const question = `Are you sure you want to commit the WAL in ${dir.path}?`
     if ((await this.approve(dir, flags, question)) !== 'approved') return output
     await withWriteAccess(dir.path, flags, async (writable) => {
       for (const plan of pending) {
         const result = await this.attempt(pending.length === 1, plan, output.failed, () =>
           this.runSteps(STEPS, (onStage) =>
-            commit(writable, plan, {onStage, signal: this.signal, threads: flags['num-threads']}),
+            commit(writable, plan, {
+              maxMemory: flags['max-memory'],
+              onStage,
+              signal: this.signal,
+              threads: flags['num-threads'],
+            }),
           ),
         )
         if (!result) continue
