@@ -8,7 +8,7 @@ import {type Registry, startRegistry} from './support/registry.js'
 
 /** Node with SQLite built in, which needs no native module. */
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
-const HAS_SQLITE = major > 22 || (major === 22 && minor >= 13)
+const HAS_SQLITE = major > 22 || (major === 22 && minor >= 16)
 
 describe('with a registry', () => {
   const {expected, persistDir} = unpackFixture('chroma-1.5.9')

@@ -26,7 +26,8 @@ export async function withPassLock<T>(persistDir: string, work: () => Promise<T>
 }
 
 async function lock(path: string): Promise<Database> {
-  const db = await connect({access: 'write', busyTimeout: 0, driver: chooseDriver(), file: path, path})
+  const driver = await chooseDriver()
+  const db = await connect({access: 'write', busyTimeout: 0, driver, file: path, path})
   try {
     // Nothing is ever written, so a journal beside the file would only be in the way.
     await db.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')

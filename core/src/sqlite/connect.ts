@@ -5,7 +5,7 @@ import type {Database, DriverName} from './database.js'
 import {usage} from '../errors.js'
 import {nodeSqliteSupport, openNodeSqlite} from './node-sqlite.js'
 import {registerConnection} from './posix-locks.js'
-import {openSqlite3} from './sqlite3-package.js'
+import {hasSqlite3, openSqlite3} from './sqlite3-package.js'
 
 /** What a driver needs to open a connection. */
 export interface Connection {
@@ -36,11 +36,17 @@ function isDriver(name: string): name is DriverName {
 
 /**
  * The driver asked for, else the one that the environment variable CHOPS_SQLITE names, else `node:sqlite` where this
- * Node has it and it reads text whole, else the `sqlite3` package.
+ * Node has it and it reads text whole, else the `sqlite3` package, else `node:sqlite` where it can be used at all.
  */
-export function chooseDriver(requested?: DriverName): DriverName {
+export async function chooseDriver(requested?: DriverName): Promise<DriverName> {
   const name = requested ?? (process.env.CHOPS_SQLITE || undefined)
-  if (name === undefined) return nodeSqliteSupport() === 'full' ? 'node:sqlite' : 'sqlite3'
+  if (name === undefined) {
+    const support = nodeSqliteSupport()
+    return support === 'full' || (support === 'cuts text' && !(await hasSqlite3()))
+      ? 'node:sqlite'
+      : 'sqlite3'
+  }
+
   if (!isDriver(name)) {
     throw usage(`CHOPS_SQLITE is "${name}", which is no driver.`, {
       next: 'Set it to "node:sqlite" or "sqlite3", or unset it.',

@@ -15,7 +15,7 @@ export async function createDatabase(file: string): Promise<Database> {
   return connect({
     access: 'write',
     busyTimeout: BUSY_TIMEOUT_MS,
-    driver: chooseDriver(),
+    driver: await chooseDriver(),
     file,
     path: resolve(file),
   })

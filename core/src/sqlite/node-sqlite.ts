@@ -7,6 +7,7 @@ import type {Database, SqlValue} from './database.js'
 
 import {driverMissing, integerTooLarge, sqliteError, valueTooLong} from './errors.js'
 import {StatementCache} from './statement-cache.js'
+import {textsOf, withTextAsBlob} from './whole-text.js'
 
 type Module = typeof import('node:sqlite')
 
@@ -50,14 +51,19 @@ function probe(): Support {
     return 'none'
   }
 
-  const text = db.prepare('SELECT char(97, 0, 98) AS text').get()?.text
+  const statement = db.prepare('SELECT char(97, 0, 98) AS text')
+  const text = statement.get()?.text
+  // 22.15 cannot say which columns there are, without which the text cannot be asked for in another way.
+  const hasColumns = 'columns' in statement
   db.close()
-  return text === 'a\0b' ? 'full' : 'cuts text'
+  if (text === 'a\0b') return 'full'
+  return hasColumns ? 'cuts text' : 'none'
 }
 
 /**
- * How far `node:sqlite` of this Node can be used: `none` before 22.15, which has no URI file names;
- * `cuts text` where it reads TEXT only up to the first NUL character (every 22.x tried), `full` otherwise.
+ * How far `node:sqlite` of this Node can be used: `none` before 22.16, which lacks URI file names or the columns of a
+ * statement; `cuts text` where it reads TEXT only up to the first NUL character (every 22.x tried), so that text has to be
+ * read as BLOB, which is slower; `full` otherwise.
  */
 export function nodeSqliteSupport(): Support {
   support ??= probe()
@@ -70,7 +76,7 @@ export function openNodeSqlite(connection: Connection): Database {
   if (!sqlite || nodeSqliteSupport() === 'none') {
     throw driverMissing(
       `Node ${process.versions.node} has no usable node:sqlite.`,
-      'Use Node 24 or newer, or unset CHOPS_SQLITE.',
+      'Use Node 22.16 or newer, or unset CHOPS_SQLITE.',
     )
   }
 
@@ -92,13 +98,19 @@ function bindable(value: SqlValue): SqlValue {
   return Number.isSafeInteger(value) ? BigInt(value as number) : value
 }
 
+/** A statement with the columns whose text it reads as BLOB; undefined when it reads text as it is. */
+interface Prepared {
+  columns: readonly {name: string}[] | undefined
+  statement: StatementSync
+}
+
 class NodeSqliteDatabase implements Database {
   readonly driver = 'node:sqlite'
   readonly file: string
   readonly uri: string
   private closed = false
   private lastTurn = performance.now()
-  private readonly statements = new StatementCache<StatementSync>()
+  private readonly statements = new StatementCache<Prepared>()
 
   constructor(
     private readonly db: DatabaseSync,
@@ -110,11 +122,13 @@ class NodeSqliteDatabase implements Database {
 
   async all<T extends object>(sql: string, params: readonly SqlValue[] = []): Promise<T[]> {
     return this.attempt(() => {
+      const {columns, statement} = this.prepare(sql, 'read')
       // Undefined, against its type, when a string of the result is too long for V8.
-      const rows: unknown[] | undefined = this.prepare(sql, 'read').all(
+      const rows: Record<string, unknown>[] | undefined = statement.all(
         ...params.map((value) => bindable(value)),
       )
       if (!rows) throw valueTooLong(this.file)
+      if (columns) textsOf(rows, columns)
       return rows as T[]
     })
   }
@@ -136,14 +150,18 @@ class NodeSqliteDatabase implements Database {
 
   async get<T extends object>(sql: string, params: readonly SqlValue[] = []): Promise<T | undefined> {
     return this.attempt(() => {
-      const row: unknown = this.prepare(sql, 'read').get(...params.map((value) => bindable(value)))
+      const {columns, statement} = this.prepare(sql, 'read')
+      const row: Record<string, unknown> | undefined = statement.get(
+        ...params.map((value) => bindable(value)),
+      )
+      if (row && columns) textsOf([row], columns)
       return row as T | undefined
     })
   }
 
   async run(sql: string, params: readonly SqlValue[] = []): Promise<{changes: number}> {
     return this.attempt(() => {
-      const {changes} = this.prepare(sql, 'write').run(...params.map((value) => bindable(value)))
+      const {changes} = this.prepare(sql, 'write').statement.run(...params.map((value) => bindable(value)))
       return {changes: Number(changes)}
     })
   }
@@ -164,13 +182,20 @@ class NodeSqliteDatabase implements Database {
     }
   }
 
-  private prepare(sql: string, kind: 'read' | 'write'): StatementSync {
-    let statement = this.statements.get(sql)
-    if (!statement) {
-      statement = this.db.prepare(sql)
-      if (StatementCache.accepts(sql, kind)) this.statements.set(sql, statement)
-    }
+  private prepare(sql: string, kind: 'read' | 'write'): Prepared {
+    const known = this.statements.get(sql)
+    if (known) return known
+    const isReusable = StatementCache.accepts(sql, kind)
+    const prepared = {columns: undefined, statement: this.db.prepare(sql)}
+    // What is no query (a PRAGMA) gives nothing back that comes from a user.
+    const result =
+      kind === 'read' && isReusable && support === 'cuts text' ? this.wholeText(sql, prepared) : prepared
+    if (isReusable) this.statements.set(sql, result)
+    return result
+  }
 
-    return statement
+  private wholeText(sql: string, {statement}: Prepared): Prepared {
+    const columns = statement.columns()
+    return {columns, statement: this.db.prepare(withTextAsBlob(sql, columns))}
   }
 }

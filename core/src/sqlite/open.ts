@@ -35,7 +35,7 @@ export interface OpenedDatabase extends Database {
  */
 export async function openDatabase(file: string, options: OpenOptions): Promise<OpenedDatabase> {
   const {busyTimeout, driver: requested, mode, ...copyOptions} = options
-  const driver = chooseDriver(requested)
+  const driver = await chooseDriver(requested)
 
   if (mode === 'read') {
     const {db, source} = await openReadOnly(file, {

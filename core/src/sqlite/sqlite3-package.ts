@@ -18,10 +18,18 @@ async function load(): Promise<Module> {
   } catch (error) {
     throw driverMissing(
       'The native module of the "sqlite3" package is not installed.',
-      'Run "npm rebuild sqlite3" where chops is installed, or use Node 24 or newer, which brings SQLite itself.',
+      'Run "npm rebuild sqlite3" where chops is installed, or use Node 22.16 or newer, which brings SQLite itself.',
       error,
     )
   }
+}
+
+/** Whether the native module is there. */
+export async function hasSqlite3(): Promise<boolean> {
+  return load().then(
+    () => true,
+    () => false,
+  )
 }
 
 /** Opens a connection with the `sqlite3` package of npm. */

@@ -91,8 +91,7 @@ for (const driver of DRIVERS) {
         })
       }
 
-      it('reads text whole that holds a NUL character', async function () {
-        if (driver === 'node:sqlite' && nodeSqliteSupport() === 'cuts text') this.skip()
+      it('reads text whole that holds a NUL character', async () => {
         const row = await db.get('SELECT ? AS bound, char(97, 0, 98) AS made', ['a\0b'])
         expect(row).to.deep.equal({bound: 'a\0b', made: 'a\0b'})
       })
@@ -348,7 +347,7 @@ describe('loading the drivers', () => {
     )
     expect(stdout.trim(), stderr).to.equal(
       'usage The native module of the "sqlite3" package is not installed. Run "npm rebuild sqlite3" where chops is ' +
-        'installed, or use Node 24 or newer, which brings SQLite itself.',
+        'installed, or use Node 22.16 or newer, which brings SQLite itself.',
     )
   })
 
