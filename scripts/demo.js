@@ -30,11 +30,10 @@ const kibibytes = (bytes) => `${(bytes / 1024).toFixed(1)}KiB`
 
 /** The rows of the table at the end. */
 async function measure(persistDir) {
-  const [info, log, check] = await Promise.all([
-    ask('db', 'info', persistDir),
-    ask('wal', 'info', persistDir),
-    ask('db', 'check', persistDir),
-  ])
+  // One after the other: db check warns of another process that has the directory open.
+  const info = await ask('db', 'info', persistDir)
+  const log = await ask('wal', 'info', persistDir)
+  const check = await ask('db', 'check', persistDir)
   const {C, E, I, W} = check.counts
   return {
     'Size of the directory': kibibytes(info.persistDirectorySize),
