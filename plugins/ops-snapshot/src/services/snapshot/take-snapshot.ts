@@ -6,6 +6,7 @@ import {type PersistDir, segmentFolder} from '@chops/core/persist-dir'
 import {attach, createDatabase, type Database, transaction} from '@chops/core/sqlite'
 import {stat} from 'node:fs/promises'
 import {dirname} from 'node:path'
+import {setTimeout as sleep} from 'node:timers/promises'
 
 import {allEnded} from '../all-ended.js'
 import type {Compression} from '../format/compression.js'
@@ -30,6 +31,9 @@ export interface TakenSnapshot {
   /** Bytes of the file. */
   size: number
 }
+
+/** A process that writes index files has changed one of them within this time. */
+const WRITING_MS = 300
 
 /**
  * Writes one collection into a file of its own: its rows, its log, its index files, and checksums of all of them. The
@@ -130,16 +134,28 @@ async function writeFiles(
   await requireUnchanged(source)
 }
 
-/** A snapshot of an index that no engine can use would be found out when it is needed. */
+/**
+ * A snapshot of an index that no engine can use would be found out when it is needed.
+ *
+ * @throws ChopsError `damaged`, or `in-use` when Chroma is just writing the index
+ */
 async function requireSound(
   dir: PersistDir,
   collection: Collection,
-  {folder}: SourceFiles,
+  source: SourceFiles,
   {signal}: SnapshotOptions,
 ): Promise<void> {
+  const {folder} = source
   const {dimension, vectorSegment} = collection
   const cosine = hnswParametersOf(dir, collection).space === 'cosine'
-  const metadata = await requireSoundSegment(folder, {cosine, dimension}, {signal})
+  const metadata = await requireSoundSegment(folder, {cosine, dimension}, {signal}).catch(
+    async (error: unknown) => {
+      // Files that Chroma is writing look damaged until it is done with them.
+      await sleep(WRITING_MS, undefined, {signal})
+      await requireUnchanged(source)
+      throw error
+    },
+  )
   if (metadata || vectorSegment?.maxSeqId === undefined) return
   throw damaged(
     `${folder} holds no index, although it has applied the log up to row ${vectorSegment.maxSeqId}.`,
