@@ -1,5 +1,5 @@
 import {expect} from 'chai'
-import {appendFileSync, readdirSync} from 'node:fs'
+import {appendFileSync, existsSync, readdirSync} from 'node:fs'
 import {join} from 'node:path'
 import {setTimeout as sleep} from 'node:timers/promises'
 
@@ -10,7 +10,7 @@ import {type ChromaRecord, RecordReader} from '../../core/src/records/index.js'
 import {startChops} from '../support/background.js'
 import {chops, chopsJson} from '../support/cli.js'
 import {FakeChroma, noFault} from '../support/fake-chroma.js'
-import {type FixtureName, unpackFixture} from '../support/fixtures.js'
+import {type FixtureName, temporaryFolder, unpackFixture} from '../support/fixtures.js'
 import {expectToMatchSchema} from '../support/schemas.js'
 import {deviation, locate, readStoredIndex} from '../support/segments.js'
 import {fingerprint} from '../support/untouched.js'
@@ -131,6 +131,14 @@ describe('chops collection pull', () => {
     const unknown = await failing(...args(persistDir, 'nobody'))
     expect(unknown).to.include({code: 'not-found', exitCode: 5})
     expect(fingerprint(persistDir)).to.deep.equal(before)
+  })
+
+  it('makes no directory where there is none', async () => {
+    const missing = join(temporaryFolder(), 'none')
+    const {exitCode, message} = await failing(...args(missing, 'churned'))
+    expect(exitCode).to.equal(5)
+    expect(message).to.contain(missing)
+    expect(existsSync(missing)).to.equal(false)
   })
 
   it('leaves the database as it was when the server fails, and goes on with --resume', async () => {
