@@ -18,7 +18,7 @@ const FIXTURES: FixtureName[] = full ? ['chroma-0.4.24', 'chroma-0.6.3', 'chroma
 const NAME = 'inner_product'
 
 interface State {
-  /** Of the collections that were there. */
+  /** Of the collections that were there, sorted: batches of a pull arrive in any order. */
   ids: Map<string, string[]>
   /** Of the pulled collection; undefined without one. */
   copy: string[] | undefined
@@ -32,7 +32,7 @@ async function stateOf(persistDir: string): Promise<State> {
   const ids = new Map<string, string[]>()
   for (const place of collections) {
     const records = await readRecords(persistDir, place)
-    ids.set(`${place.tenant}/${place.database}/${place.name}`, [...records.keys()])
+    ids.set(`${place.tenant}/${place.database}/${place.name}`, [...records.keys()].sort())
   }
 
   const key = 'default_tenant/default_database/copy'
@@ -61,7 +61,9 @@ describe('a pull that is killed or meets a fault', function () {
     it(`leaves the collection whole or not at all, and everything else as it was (${fixture})`, async () => {
       const {persistDir} = unpackFixture(fixture)
       const before = await stateOf(persistDir)
-      const wanted = [...(await readRecords(unpackFixture('chroma-0.6.3').persistDir, {name: NAME})).keys()]
+      const wanted = [
+        ...(await readRecords(unpackFixture('chroma-0.6.3').persistDir, {name: NAME})).keys(),
+      ].sort()
       const args = (dir: string): string[] => [
         'collection',
         'pull',
