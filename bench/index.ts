@@ -5,56 +5,60 @@ import {parseArgs} from 'node:util'
 
 import {measureChanging} from './changing.js'
 import {CACHE} from './data/cache.js'
+import {measureGrowth} from './growth.js'
 import {measureLarge} from './large.js'
 import {measureMoving} from './moving.js'
+import {machineText, publish, type Results} from './publish.js'
 import {measureRecall, recallText} from './recall.js'
 import {tableOf} from './report.js'
+import type {Row} from './results.js'
 import {measureSmall} from './small.js'
+import {measureUpkeep} from './upkeep.js'
 
 const {values} = parseArgs({
   options: {
     dimension: {default: '384', type: 'string'},
     only: {type: 'string'},
+    publish: {default: false, type: 'boolean'},
     records: {default: '1000000', type: 'string'},
   },
 })
 const shape = {dimension: positive('dimension'), records: positive('records')}
 
-const [loadBefore = 0] = loadavg()
-const parts = {
-  changing: measureChanging,
-  large: () => measureLarge(shape),
-  moving: measureMoving,
+const [load = 0] = loadavg()
+const parts: Record<string, () => Promise<Row[]>> = {
   small: measureSmall,
+  large: () => measureLarge(shape),
+  changing: measureChanging,
+  moving: measureMoving,
+  upkeep: measureUpkeep,
 }
-const wanted = values.only?.split(',') ?? ['small', 'large', 'changing', 'moving']
-const rows = []
-for (const name of wanted) {
-  if (!(name in parts)) throw new TypeError(`--only takes ${Object.keys(parts).join(', ')}, not ${name}`)
-  rows.push(...(await parts[name as keyof typeof parts]()))
+const wanted = values.only?.split(',') ?? [...Object.keys(parts), 'growth']
+const rows: Row[] = []
+for (const name of wanted.filter((part) => part !== 'growth')) {
+  const measure = parts[name]
+  if (!measure) throw new TypeError(`--only takes ${Object.keys(parts).join(', ')}, growth, not ${name}`)
+  rows.push(...(await measure()))
 }
 
+const growth = wanted.includes('growth') ? await measureGrowth() : []
 const recall = wanted.includes('changing') ? await measureRecall() : undefined
 const machine = {
   cores: cpus().length,
   cpu: cpus()[0]?.model ?? 'unknown',
-  /** The load average before the first run: what other work the figures may show. */
-  load: loadBefore,
+  load,
   node: process.version,
   system: `${platform()} ${arch()}`,
 }
+const results: Results = {date: new Date().toISOString(), growth, machine, recall, rows, shape}
 console.log(tableOf(rows))
+if (growth.length > 0) console.log(`\n${tableOf(growth)}`)
 if (recall) console.log(`\n${recallText(recall)}`)
 const file = join(CACHE, 'results.json')
 await mkdir(CACHE, {recursive: true})
-await writeFile(
-  file,
-  `${JSON.stringify({date: new Date().toISOString(), machine, recall, rows, shape}, null, 2)}\n`,
-)
-const {cores, cpu, load, node, system} = machine
-console.log(
-  `\n${cores} cores, ${cpu}, ${system}, Node ${node}; load average before: ${load.toFixed(2)}\n${file}`,
-)
+await writeFile(file, `${JSON.stringify(results, null, 2)}\n`)
+console.log(`\n${machineText(machine)}\n${file}`)
+if (values.publish) await publish(results)
 
 function positive(name: 'dimension' | 'records'): number {
   const value = Number(values[name])
