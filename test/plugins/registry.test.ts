@@ -17,6 +17,7 @@ import {type Registry, startRegistry} from './support/registry.js'
 
 const STALE = join(ROOT, 'plugins/ops-hnsw/dist/commands/hnsw/stale.js')
 const INFO = 'node_modules/@chops/hnsw/dist/commands/hnsw/info.js'
+const REBUILD = 'node_modules/@chops/hnsw/dist/commands/hnsw/rebuild.js'
 
 /** The whole way of a user: from the registry to a plugin and back. The tests build on each other. */
 describe('the packages in a registry', () => {
@@ -84,6 +85,16 @@ describe('the packages in a registry', () => {
     const {stderr: said, stdout} = await installed.chops(...info)
     expect(stdout).to.include('Fragmentation level')
     expect(said).to.include('the installed plugin runs')
+  })
+
+  it('let maintain run the one that was installed', async () => {
+    const mark = join(temporaryFolder(), 'ran')
+    const marking = `\n;(await import('node:fs')).writeFileSync(${JSON.stringify(mark)}, '')\n`
+    appendFileSync(join(installed.data, REBUILD), marking)
+    const {persistDir: fragmented} = unpackFixture('chroma-1.5.9')
+    const {code, stderr} = await installed.chops('maintain', fragmented, '--yes', '--fragmentation', '0.1')
+    expect(code, stderr).to.equal(0)
+    expect(existsSync(mark)).to.equal(true)
   })
 
   it('update it', async () => {
