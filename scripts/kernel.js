@@ -1,10 +1,11 @@
-// Compiles the distance kernel, core/wasm/distance.ts, to the WebAssembly module that @chops/core loads. As `tsc -b` does,
+// Compiles the distance kernel, core/wasm, to the WebAssembly module that @chops/core loads. As `tsc -b` does,
 // it leaves what is newer than its source.
-import {statSync} from 'node:fs'
+import {readdirSync, statSync} from 'node:fs'
 import {fileURLToPath} from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const SOURCE = 'core/wasm/distance.ts'
+const SOURCES = 'core/wasm'
+const SOURCE = `${SOURCES}/distance.ts`
 const MODULE = 'core/dist/hnsw/distance/kernel.wasm'
 
 const OPTIONS = {
@@ -26,7 +27,8 @@ const argumentsOf = (options) => [
   ),
 ]
 const changed = (path) => statSync(`${root}/${path}`, {throwIfNoEntry: false})?.mtimeMs ?? 0
-if (changed(MODULE) <= Math.max(changed(SOURCE), changed('scripts/kernel.js'))) {
+const sources = readdirSync(`${root}/${SOURCES}`).map((name) => `${SOURCES}/${name}`)
+if (changed(MODULE) <= Math.max(...[...sources, 'scripts/kernel.js'].map((path) => changed(path)))) {
   // Loading the compiler takes longer than everything else here.
   const {main} = await import('assemblyscript/asc')
   const {error, stderr} = await main(argumentsOf({...OPTIONS, baseDir: [root], outFile: [MODULE]}), {})

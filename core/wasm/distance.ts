@@ -3,6 +3,8 @@
  * memory that the module imports, at byte addresses; any alignment and any dimension will do.
  */
 
+export {firstNearer, openRows, roundedDistance, roundedDistances} from './rounded'
+
 /** Sum of the four lanes. */
 function sum(v: v128): f32 {
   return (

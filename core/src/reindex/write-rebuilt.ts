@@ -3,6 +3,7 @@ import type {PersistDir} from '../persist-dir/persist-dir.js'
 import type {IndexSource} from './source.js'
 
 import {ChopsError} from '../errors.js'
+import {choosePrecision} from '../hnsw/build/precision.js'
 import {measureSample, type VerifiedIndex, verifyIndex} from '../hnsw/build/verify-index.js'
 import {type HnswGraph, loadGraph} from '../hnsw/graph.js'
 import {readHeader} from '../hnsw/header.js'
@@ -75,6 +76,8 @@ async function tryRepair(
   const repairing = {
     ...stage('build', options),
     efConstruction: Math.max(parameters.constructionEf, parameters.m),
+    // Where bf16 tells neighbours apart, so do 16 bits of another kind.
+    isRounded: (await choosePrecision(elements, space, options)) === 'bf16',
     space,
   }
   await repairIndex({

@@ -5,14 +5,20 @@ import {type Memory, type Module, WebAssembly} from './web-assembly.js'
 /** The distance of two vectors of f32, by their byte addresses in the kernel's memory. */
 export type KernelDistance = (a: number, b: number, dimension: number) => number
 
-/** What core/wasm/distance.ts exports. */
+/** What core/wasm/distance.ts exports; lists are given by their addresses, see there. */
 export interface Kernel {
+  firstNearer: (rivals: number, count: number, row: number, distance: number) => number
   ip: KernelDistance
   l2: KernelDistance
+  openRows: (dimension: number, factors: number, biases: number) => void
+  roundedDistance: (i: number, j: number) => number
+  roundedDistances: (others: number, count: number, row: number, distances: number) => void
 }
 
 /** Where the build puts the module, seen from the sources as well as from what is compiled from them. */
 const MODULE = new URL('../../../dist/hnsw/distance/kernel.wasm', import.meta.url)
+
+export const PAGE_BYTES = 65_536
 
 /** Most pages of 64 KiB that the module takes: 4 GiB, which is all that 32 bits address. */
 export const MAX_PAGES = 65_536
@@ -32,6 +38,20 @@ function kernelModule(): Module | null {
 /** Whether distances can be computed with SIMD on this machine. */
 export function hasKernel(): boolean {
   return kernelModule() !== null
+}
+
+/**
+ * A memory of so many bytes for the kernel; undefined where the address space is limited (`ulimit -v`): V8 reserves
+ * gigabytes of it for any WebAssembly memory.
+ */
+export function kernelMemory(bytes: number): Memory | undefined {
+  const pages = Math.ceil(bytes / PAGE_BYTES)
+  try {
+    return new WebAssembly.Memory({initial: pages, maximum: pages, shared: true})
+  } catch (error) {
+    if (error instanceof RangeError) return undefined
+    throw error
+  }
 }
 
 /** The kernel over a memory, which other threads may use at the same time. */

@@ -1,10 +1,8 @@
 import type {Space} from '../../catalog/hnsw-parameters.js'
 
-import {hasKernel, kernelOver, MAX_PAGES} from './kernel.js'
+import {hasKernel, kernelMemory, kernelOver, MAX_PAGES, PAGE_BYTES} from './kernel.js'
 import {plainDistance} from './plain.js'
-import {type Memory, WebAssembly} from './web-assembly.js'
-
-const PAGE_BYTES = 65_536
+import type {Memory} from './web-assembly.js'
 
 export interface TableShape {
   dimension: number
@@ -48,19 +46,9 @@ export function fitsKernel(shape: TableShape): boolean {
  * @throws RangeError when the machine does not have that much memory
  */
 export function createTable(shape: TableShape, useKernel = fitsKernel(shape)): VectorTable {
-  const memory = (useKernel && kernelMemory(shape)) || new SharedArrayBuffer(bytesOf(shape))
+  const memory =
+    (useKernel && kernelMemory(PAGE_BYTES * pagesOf(shape))) || new SharedArrayBuffer(bytesOf(shape))
   return openTable({...shape, memory})
-}
-
-/** Undefined where the address space is limited (`ulimit -v`): V8 reserves gigabytes of it for any WebAssembly memory. */
-function kernelMemory(shape: TableShape): Memory | undefined {
-  const pages = pagesOf(shape)
-  try {
-    return new WebAssembly.Memory({initial: pages, maximum: pages, shared: true})
-  } catch (error) {
-    if (error instanceof RangeError) return undefined
-    throw error
-  }
 }
 
 /**

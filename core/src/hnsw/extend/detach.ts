@@ -1,6 +1,6 @@
 import {setImmediate} from 'node:timers/promises'
 
-import type {VectorTable} from '../distance/vector-table.js'
+import type {RowDistances} from '../distance/row-distances.js'
 import type {ScanOptions} from '../files.js'
 import type {HnswGraph} from '../graph.js'
 
@@ -21,14 +21,14 @@ const ELEMENTS_PER_TURN = 100_000
  */
 export async function detach(
   graph: HnswGraph,
-  {distance}: VectorTable,
+  rows: RowDistances,
   ids: readonly number[],
   {signal}: Pick<ScanOptions, 'signal'> = {},
 ): Promise<void> {
   if (ids.length === 0) return
-  const {curElementCount, maxM0} = graph.header
+  const {curElementCount} = graph.header
   const lists = new LinkLists(graph)
-  const choice = new NeighbourChoice(distance, maxM0)
+  const choice = new NeighbourChoice(rows)
   const isGone = new Uint8Array(curElementCount)
   for (const id of ids) isGone[id] = 1
 
@@ -59,7 +59,7 @@ export async function detach(
       for (const candidate of links.subarray(from, from + lists.count(level, link))) {
         if (isGone[candidate] !== 0 || seen.has(candidate)) continue
         seen.add(candidate)
-        choice.candidates.push(candidate, distance(candidate, id))
+        choice.candidates.push(candidate, rows.distance(candidate, id))
       }
     }
 

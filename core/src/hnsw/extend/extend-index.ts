@@ -8,6 +8,7 @@ import type {IndexImage} from './index-image.js'
 
 import {linkUnreachable} from '../build/connect.js'
 import {type ChopsError, damaged} from '../../errors.js'
+import {exactRows} from '../distance/row-distances.js'
 import {NO_ENTERPOINT} from '../header-layout.js'
 import {Inserter} from '../repair/insert.js'
 import {detach} from './detach.js'
@@ -35,13 +36,14 @@ export async function extendImage(
   const updatedIds = liveIds(image, updated.labels)
   const deletedIds = liveIds(image, deleted)
   const addedIds = addIds(image, added.labels)
-  await detach(image.graph, image.table, updatedIds, {signal})
+  const rows = exactRows(image.table, image.graph.header.maxM0)
+  await detach(image.graph, rows, updatedIds, {signal})
   putVectors(image, updatedIds, updated)
   putVectors(image, addedIds, added)
   const graph = growGraph(image.graph, addedIds.length)
   image.graph = graph
 
-  const inserter = new Inserter(graph, image.table)
+  const inserter = new Inserter(graph, rows)
   const wanted = [...updatedIds, ...addedIds]
   for (const [done, id] of wanted.entries()) {
     // Where there is no other element, a search begins here.

@@ -14,8 +14,12 @@ const KEPT_LOOKED_BEHIND = 4
 
 /** What the old graph tells about one element on one level: all ids are of the new graph. */
 export class Surroundings {
-  /** Live elements behind the deleted neighbours, and where many are gone behind live ones too. */
+  /** Live elements behind live neighbours, where many are gone, and behind the deleted ones; last those further away. */
   readonly behind: number[] = []
+  /** Where in `behind` those end that are behind each deleted neighbour; it is left out where there are none. */
+  readonly behindEachLost: number[] = []
+  /** Number of those in `behind` that are behind live neighbours; they come first. */
+  behindKept = 0
   /** Live neighbours. */
   readonly kept: number[] = []
   /** Number of neighbours that are gone. */
@@ -40,18 +44,22 @@ export class Surroundings {
   look(level: number, id: number): void {
     this.behind.length = 0
     this.kept.length = 0
+    this.behindEachLost.length = 0
     this.frontier.length = 0
     this.turn += 1
     this.seen[id] = this.turn
     this.follow(level, id, this.kept, this.frontier)
     this.lost = this.frontier.length
     if (this.lost >= BADLY_HIT) this.lookBehindKept(level)
+    this.behindKept = this.behind.length
     for (let depth = 0; this.frontier.length > 0; depth++) {
       if (depth >= DEPTH && this.behind.length > 0) return
       this.next.length = 0
       for (const gone of this.frontier) {
-        if (this.behind.length >= mostBehind(this.lost)) return
+        if (depth > 0 && this.behind.length >= mostBehind(this.lost)) return
         this.follow(level, gone, this.behind, this.next)
+        if (depth === 0 && this.behind.length > (this.behindEachLost.at(-1) ?? this.behindKept))
+          this.behindEachLost.push(this.behind.length)
       }
 
       const {frontier} = this

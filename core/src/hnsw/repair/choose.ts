@@ -1,4 +1,4 @@
-import type {VectorTable} from '../distance/vector-table.js'
+import type {RowDistances} from '../distance/row-distances.js'
 
 import {Surroundings} from './candidates.js'
 import {NeighbourChoice} from './heuristic.js'
@@ -8,18 +8,20 @@ import {LinkLists} from './link-lists.js'
 /** Of the elements behind deleted ones so many are tried, the nearest first: more where more was lost. */
 const mostCandidates = (lost: number) => 32 + 16 * lost
 
-/** Most new links in place of a lost one; the heuristic seldom lets as many through. */
+/** Most new links in place of a lost one. */
 const LINKS_FOR_LOST = 2
 
 /**
  * First step: gives an element of the new graph its links. Live neighbours stay as they are: choosing among them once
- * more would lose links that lead far. New ones are chosen from behind the deleted ones, by the heuristic. It reads the old graph alone and writes the lists of this element alone.
+ * more would lose links that lead far. Each deleted one is replaced by the nearest element behind it, for the same
+ * reason; more are chosen from behind them, by the heuristic. It reads the old graph alone and writes the lists of this
+ * element alone.
  */
-export function linkChooser(job: RepairJob, {distance}: VectorTable): (id: number) => void {
+export function linkChooser(job: RepairJob, rows: RowDistances): (id: number) => void {
   const {kept, next, oldIds} = job
   const lists = new LinkLists(next)
   const around = new Surroundings(job)
-  const choice = new NeighbourChoice(distance, lists.capacity(0))
+  const choice = new NeighbourChoice(rows)
 
   const chooseOnLevel = (level: number, id: number) => {
     around.look(level, oldIds[id] as number)
@@ -34,7 +36,18 @@ export function linkChooser(job: RepairJob, {distance}: VectorTable): (id: numbe
 
     kept[lists.number(level, id)] = count
     const most = Math.min(lists.capacity(level), count + LINKS_FOR_LOST * around.lost)
-    for (const candidate of around.behind) choice.candidates.push(candidate, distance(candidate, id))
+    const {behind, behindEachLost, behindKept} = around
+    choice.consider(id, behind, 0, behindKept)
+    let from = behindKept
+    for (const to of behindEachLost) {
+      const heir = choice.considerAllButNearest(id, behind, from, to)
+      from = to
+      if (count === most) continue
+      links[start + count++] = heir
+      choice.keep(heir)
+    }
+
+    choice.consider(id, behind, from)
     while (count < most) {
       const chosen = choice.next()
       if (chosen === undefined) break

@@ -1,3 +1,5 @@
+import {OTHERS_AT_ONCE} from '../distance/rounded-table.js'
+import type {RowDistances} from '../distance/row-distances.js'
 import {NearestHeap} from './nearest-heap.js'
 
 /**
@@ -8,21 +10,51 @@ import {NearestHeap} from './nearest-heap.js'
 export class NeighbourChoice {
   /** Candidates that are not looked at yet. */
   readonly candidates = new NearestHeap()
-  /** The neighbours in any order: one that has just ruled a candidate out stands first, as it may the next one too. */
-  private readonly rivals: Uint32Array
   private size = 0
   private tries = 0
 
-  constructor(
-    private readonly distance: (i: number, j: number) => number,
-    capacity: number,
-  ) {
-    this.rivals = new Uint32Array(capacity)
+  constructor(private readonly rows: RowDistances) {}
+
+  /** Adds elements to the candidates for neighbours of one. */
+  consider(id: number, elements: ArrayLike<number>, from = 0, to = elements.length): void {
+    const {candidates, rows} = this
+    for (let start = from; start < to; start += OTHERS_AT_ONCE) {
+      const count = Math.min(OTHERS_AT_ONCE, to - start)
+      for (let i = 0; i < count; i++) rows.others[i] = elements[start + i] as number
+      const distances = rows.distancesTo(id, count)
+      for (let i = 0; i < count; i++) candidates.push(elements[start + i] as number, distances[i] as number)
+    }
+  }
+
+  /** Adds elements, of which there must be one, to the candidates, but for the nearest of them, which it returns. */
+  considerAllButNearest(id: number, elements: ArrayLike<number>, from: number, to: number): number {
+    const {candidates, rows} = this
+    let nearest = -1
+    let itsDistance = 0
+    for (let start = from; start < to; start += OTHERS_AT_ONCE) {
+      const count = Math.min(OTHERS_AT_ONCE, to - start)
+      for (let i = 0; i < count; i++) rows.others[i] = elements[start + i] as number
+      const distances = rows.distancesTo(id, count)
+      for (let i = 0; i < count; i++) {
+        const element = elements[start + i] as number
+        const distance = distances[i] as number
+        if (nearest === -1) {
+          nearest = element
+          itsDistance = distance
+        } else if (distance < itsDistance) {
+          candidates.push(nearest, itsDistance)
+          nearest = element
+          itsDistance = distance
+        } else candidates.push(element, distance)
+      }
+    }
+
+    return nearest
   }
 
   /** Counts an element as a neighbour without asking. */
   keep(id: number): void {
-    this.rivals[this.size++] = id
+    this.rows.rivals[this.size++] = id
   }
 
   /** The next candidate that is a neighbour as well; undefined when none of the rest is. */
@@ -46,16 +78,14 @@ export class NeighbourChoice {
     this.tries = tries
   }
 
+  /** Neighbours are in any order: one that has just ruled a candidate out comes first, as it may the next one too. */
   private isAlone(id: number, distance: number): boolean {
-    const {rivals} = this
-    for (let i = 0; i < this.size; i++) {
-      const rival = rivals[i] as number
-      if (this.distance(rival, id) >= distance) continue
-      rivals[i] = rivals[0] as number
-      rivals[0] = rival
-      return false
-    }
-
-    return true
+    const {rivals} = this.rows
+    const at = this.rows.firstNearer(id, this.size, distance)
+    if (at === -1) return true
+    const rival = rivals[at] as number
+    rivals[at] = rivals[0] as number
+    rivals[0] = rival
+    return false
   }
 }

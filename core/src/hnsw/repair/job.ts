@@ -1,4 +1,4 @@
-import type {SharedTable} from '../distance/vector-table.js'
+import type {SharedRows} from '../distance/row-distances.js'
 import type {HnswGraph} from '../graph.js'
 
 /** In `newIds` an element that does not go on; in `oldIds` one that comes anew. */
@@ -20,7 +20,7 @@ export interface RepairJob {
   /** How far `order` is given out to threads. */
   progress: Int32Array
   /** Row i is the vector of element i of the new graph. */
-  table: SharedTable
+  rows: SharedRows
 }
 
 /** The new links of the first step by the element they lead to: list i has `ids[starts[i]]` to `ids[starts[i + 1]]`. */

@@ -1,4 +1,4 @@
-import type {VectorTable} from '../distance/vector-table.js'
+import type {RowDistances} from '../distance/row-distances.js'
 
 import {NeighbourChoice} from './heuristic.js'
 import type {IncomingLinks, RepairJob} from './job.js'
@@ -34,18 +34,23 @@ export function collectIncoming({kept, next}: RepairJob): IncomingLinks {
   return {ids, starts}
 }
 
+/** The heuristic leaves about half of a full list of level 0. Of what it drops, old links fill the list up to here again. */
+const FULL_ENOUGH = 0.75
+
 /**
  * Second step: links an element back to those that have chosen it, as hnswlib does with a new element: where the list
- * is full, the heuristic chooses among the old links and the new ones. It changes the lists of this element alone.
+ * is full, the heuristic chooses among the old links and the new ones. Old links that it drops stay as far as there is
+ * room: few elements have links that lead far, which a search needs to come from one region to another. It changes the
+ * lists of this element alone.
  * Source: chroma-core/hnswlib hnswlib/hnswalg.h (`mutuallyConnectNewElement`).
  */
 export function mutualLinker(
   {next}: RepairJob,
-  {distance}: VectorTable,
+  rows: RowDistances,
   {ids, starts}: IncomingLinks,
 ): (id: number) => void {
   const lists = new LinkLists(next)
-  const choice = new NeighbourChoice(distance, lists.capacity(0))
+  const choice = new NeighbourChoice(rows)
 
   const shrink = (level: number, id: number, incoming: Uint32Array) => {
     const links = lists.links(level)
@@ -53,17 +58,21 @@ export function mutualLinker(
     const end = start + lists.count(level, id)
     const capacity = lists.capacity(level)
     choice.reset()
-    for (let i = start; i < end; i++) {
-      const link = links[i] as number
-      choice.candidates.push(link, distance(link, id))
-    }
-
-    for (const other of incoming) choice.candidates.push(other, distance(other, id))
+    const old = links.slice(start, end)
+    choice.consider(id, links, start, end)
+    choice.consider(id, incoming)
     let count = 0
     while (count < capacity) {
       const chosen = choice.next()
       if (chosen === undefined) break
       links[start + count++] = chosen
+    }
+
+    const most = level === 0 ? FULL_ENOUGH * capacity : capacity
+    const chosen = new Set(links.subarray(start, start + count))
+    for (let i = 0; i < old.length && count < most; i++) {
+      const link = old[i] as number
+      if (!chosen.has(link)) links[start + count++] = link
     }
 
     lists.setCount(level, id, count)

@@ -1,4 +1,4 @@
-import type {SharedTable} from '../distance/vector-table.js'
+import type {SharedRows} from '../distance/row-distances.js'
 import type {HnswGraph} from '../graph.js'
 
 import {headerOf} from '../build/index-files.js'
@@ -12,11 +12,11 @@ export interface Elements {
   old: HnswGraph
   /** Of each element of the new graph its internal id in the old one; NONE for one that comes anew. */
   oldIds: Uint32Array
-  table: SharedTable
+  rows: SharedRows
 }
 
 /** Sets aside what a repair works on. Elements keep their levels; those that come anew get random ones. */
-export function prepareJob({efConstruction, old, oldIds, table}: Elements): RepairJob {
+export function prepareJob({efConstruction, old, oldIds, rows}: Elements): RepairJob {
   const count = oldIds.length
   const {maxM, maxM0, mult} = old.header
   const newIds = shared(Uint32Array, old.header.curElementCount).fill(NONE)
@@ -59,7 +59,7 @@ export function prepareJob({efConstruction, old, oldIds, table}: Elements): Repa
     oldIds: shared(Uint32Array, count, oldIds),
     order: neighboursTogether(old, newIds, survivors),
     progress: shared(Int32Array, 1),
-    table,
+    rows,
   }
 }
 

@@ -9,7 +9,7 @@ import type {HnswHeader} from '../header.js'
 
 import {connectUnreachable} from '../build/connect.js'
 import {syncFolder} from '../build/index-files.js'
-import {createTable, type VectorTable} from '../distance/vector-table.js'
+import {openRows, type RowDistances, shareRows} from '../distance/row-distances.js'
 import {Inserter} from './insert.js'
 import {NONE, type RepairJob} from './job.js'
 import {collectIncoming} from './mutual.js'
@@ -24,6 +24,8 @@ export interface RepairOptions extends ScanOptions {
   efConstruction: number
   /** What the new index holds, as its space stores it. */
   elements: IndexElements
+  /** Compare vectors that are rounded to 16 bits, see `roundVectors`; the index holds them to the byte in any case. */
+  isRounded?: boolean
   /** The graph there is, loaded on shared memory. It is only read; its deleted marks do not count. */
   old: HnswGraph
   /** Of each element its internal id in the old index, in which its vector is the same; NONE for one that comes anew. */
@@ -36,7 +38,7 @@ export interface RepairOptions extends ScanOptions {
 }
 
 /**
- * Memory that `repairIndex` takes besides the vectors it is given, in bytes: their copy in shared memory, both graphs,
+ * Most memory that `repairIndex` takes besides the vectors it is given, in bytes: their copy in shared memory, both graphs,
  * and the new links of the first step, of which there are at most as many as links.
  */
 export function repairMemory(
@@ -58,31 +60,44 @@ export function repairMemory(
  * @throws RangeError when none of the elements is in the old graph, or the machine does not have the memory
  */
 export async function repairIndex(options: RepairOptions): Promise<HnswHeader> {
-  const {efConstruction, elements, old, oldIds, onProgress, outDir, signal, space} = options
-  const table = createTable({dimension: elements.dimension, rows: oldIds.length, space})
-  table.floats.set(elements.vectors)
-  const job = prepareJob({efConstruction, old, oldIds, table: table.shared})
-  if (job.order.length === 0) throw new RangeError('no element of the old graph is left')
+  const {oldIds, onProgress, outDir, signal} = options
   const total = 2 * oldIds.length
-  await relink(job, options, (done) => onProgress?.(done, total))
-  await insertAll(job, table, options, (done) => onProgress?.(2 * job.order.length + 2 * done, total))
-  await writeGraph(outDir, job.next, elements, {signal})
+  const {job, rows} = await relink(options, (done) => onProgress?.(done, total))
+  await insertAll(job, rows, options, (done) => onProgress?.(2 * job.order.length + 2 * done, total))
+  await writeGraph(outDir, job.next, options.elements, {signal})
   await connectUnreachable(outDir, job.next, {signal})
   await syncFolder(outDir)
   onProgress?.(total, total)
   return job.next.header
 }
 
+/** The new graph without the elements that come anew. */
 async function relink(
-  job: RepairJob,
-  {signal, threads = availableParallelism()}: RepairOptions,
+  {
+    efConstruction,
+    elements,
+    isRounded = true,
+    old,
+    oldIds,
+    signal,
+    space,
+    threads = availableParallelism(),
+  }: RepairOptions,
   onProgress: (done: number) => void,
-): Promise<void> {
-  const team = new RepairTeam(job, threads, signal)
+): Promise<{job: RepairJob; rows: RowDistances}> {
+  const team = new RepairTeam(oldIds.length, threads, signal)
   try {
-    await team.run({kind: 'choose'}, onProgress)
+    const {dimension, vectors} = elements
+    const shape = {dimension, mostRivals: old.header.maxM0, rows: oldIds.length, space, threads}
+    const shared = shareRows(shape, vectors, isRounded)
+    const job = prepareJob({efConstruction, old, oldIds, rows: shared})
+    if (job.order.length === 0) throw new RangeError('no element of the old graph is left')
+    team.open(job)
+    const rows = openRows(shared, 0)
+    await team.run(job, rows, {kind: 'choose'}, onProgress)
     const incoming = collectIncoming(job)
-    await team.run({incoming, kind: 'link'}, (done) => onProgress(job.order.length + done))
+    await team.run(job, rows, {incoming, kind: 'link'}, (done) => onProgress(job.order.length + done))
+    return {job, rows}
   } finally {
     await team.stop()
   }
@@ -90,11 +105,11 @@ async function relink(
 
 async function insertAll(
   {next, oldIds}: RepairJob,
-  table: VectorTable,
+  rows: RowDistances,
   {signal}: RepairOptions,
   onProgress: (done: number) => void,
 ): Promise<void> {
-  const inserter = new Inserter(next, table)
+  const inserter = new Inserter(next, rows)
   let done = 0
   for (const [id, oldId] of oldIds.entries()) {
     if (oldId !== NONE) continue

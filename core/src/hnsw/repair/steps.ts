@@ -1,4 +1,4 @@
-import type {VectorTable} from '../distance/vector-table.js'
+import type {RowDistances} from '../distance/row-distances.js'
 
 import {linkChooser} from './choose.js'
 import type {IncomingLinks, RepairJob} from './job.js'
@@ -11,9 +11,9 @@ export type RepairStep = {incoming: IncomingLinks; kind: 'link'} | {kind: 'choos
 const TAKEN_AT_ONCE = 64
 
 /** Does a step for elements that no other thread has taken, until none is left. */
-export function runStep(job: RepairJob, table: VectorTable, step: RepairStep): void {
+export function runStep(job: RepairJob, rows: RowDistances, step: RepairStep): void {
   const {order, progress} = job
-  const work = step.kind === 'choose' ? linkChooser(job, table) : mutualLinker(job, table, step.incoming)
+  const work = step.kind === 'choose' ? linkChooser(job, rows) : mutualLinker(job, rows, step.incoming)
   while (true) {
     const from = Atomics.add(progress, 0, TAKEN_AT_ONCE)
     if (from >= order.length) return

@@ -2,9 +2,10 @@ import {once} from 'node:events'
 import {Worker} from 'node:worker_threads'
 
 import type {ScanOptions} from '../files.js'
-import {openTable} from '../distance/vector-table.js'
+import type {RowDistances} from '../distance/row-distances.js'
 import type {RepairJob} from './job.js'
 import {type RepairStep, runStep} from './steps.js'
+import type {RepairMessage} from './worker.js'
 
 /** Below this a thread would be done before it has started. */
 const ELEMENTS_FOR_THREADS = 2000
@@ -18,22 +19,37 @@ const WORKER = new URL('../../../dist/hnsw/repair/worker.js', import.meta.url)
 export class RepairTeam {
   private readonly workers: Worker[] = []
 
+  /** Starts the threads, which takes them as long as it takes to prepare their work. */
   constructor(
-    private readonly job: RepairJob,
+    elements: number,
     threads: number,
     private readonly signal: AbortSignal | undefined,
   ) {
-    if (job.order.length < ELEMENTS_FOR_THREADS) return
-    for (let i = 0; i < threads; i++) this.workers.push(new Worker(WORKER, {execArgv: [], workerData: job}))
+    if (elements < ELEMENTS_FOR_THREADS) return
+    for (let i = 0; i < threads; i++) this.workers.push(new Worker(WORKER, {execArgv: []}))
   }
 
-  /** Runs a step; `onProgress` counts elements. An abort ends it at once. */
-  async run(step: RepairStep, onProgress: ScanOptions['onProgress']): Promise<void> {
-    const {job, signal, workers} = this
+  /** Tells the threads what they work on. */
+  open(job: RepairJob): void {
+    for (const [thread, worker] of this.workers.entries()) post(worker, {job, kind: 'open', thread})
+  }
+
+  /**
+   * Runs a step of the job that was opened; `onProgress` counts elements. An abort ends it at once.
+   *
+   * @param rows for this thread, which works when there is no other
+   */
+  async run(
+    job: RepairJob,
+    rows: RowDistances,
+    step: RepairStep,
+    onProgress: ScanOptions['onProgress'],
+  ): Promise<void> {
+    const {signal, workers} = this
     const total = job.order.length
     signal?.throwIfAborted()
     Atomics.store(job.progress, 0, 0)
-    if (workers.length === 0) runStep(job, openTable(job.table), step)
+    if (workers.length === 0) runStep(job, rows, step)
     else {
       const timer = setInterval(
         () => onProgress?.(Math.min(total, Atomics.load(job.progress, 0)), total),
@@ -42,7 +58,7 @@ export class RepairTeam {
       try {
         await Promise.all(
           workers.map(async (worker) => {
-            worker.postMessage(step)
+            post(worker, step)
             await once(worker, 'message', {signal})
           }),
         )
@@ -60,4 +76,8 @@ export class RepairTeam {
   async stop(): Promise<void> {
     await Promise.all(this.workers.map((worker) => worker.terminate()))
   }
+}
+
+function post(worker: Worker, message: RepairMessage): void {
+  worker.postMessage(message)
 }

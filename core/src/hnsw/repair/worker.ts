@@ -1,14 +1,21 @@
 /** A thread of a repair: see `RepairTeam`. */
-import {parentPort, workerData} from 'node:worker_threads'
+import {parentPort} from 'node:worker_threads'
 
-import {openTable} from '../distance/vector-table.js'
+import {openRows, type RowDistances} from '../distance/row-distances.js'
 import type {RepairJob} from './job.js'
 import {type RepairStep, runStep} from './steps.js'
 
-const job = workerData as RepairJob
-const table = openTable(job.table)
+/** What a thread is told: first what it works on, then a step at a time, each of which it answers. */
+export type RepairMessage = RepairStep | {job: RepairJob; kind: 'open'; thread: number}
 
-parentPort?.on('message', (step: RepairStep) => {
-  runStep(job, table, step)
-  parentPort?.postMessage('done')
+let opened: undefined | {job: RepairJob; rows: RowDistances}
+
+parentPort?.on('message', (message: RepairMessage) => {
+  if (message.kind === 'open') {
+    const {job, thread} = message
+    opened = {job, rows: openRows(job.rows, thread)}
+  } else if (opened) {
+    runStep(opened.job, opened.rows, message)
+    parentPort?.postMessage('done')
+  }
 })
