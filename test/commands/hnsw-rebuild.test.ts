@@ -5,7 +5,7 @@ import type {MethodOptions} from '@chops/core/reindex'
 import {CLIError} from '@oclif/core/errors'
 import {Parser} from '@oclif/core'
 import {expect} from 'chai'
-import {existsSync, readdirSync} from 'node:fs'
+import {existsSync, readdirSync, readFileSync, writeFileSync} from 'node:fs'
 import {basename, join} from 'node:path'
 
 import HnswRebuild, {type HnswRebuildOutput} from '../../plugins/ops-hnsw/src/commands/hnsw/rebuild.js'
@@ -637,6 +637,28 @@ describe('hnsw rebuild', () => {
       expect(json.rebuilt[0]?.reason).to.match(/^the old graph is damaged: .*link_lists\.bin/)
       const index = await readStoredIndex((await locate(persistDir, 'churned')).folder, 'cosine')
       expect(index.vectors.size).to.equal(200)
+    })
+
+    it('builds in full where a repaired graph would find little, and says so', async () => {
+      const {expected, persistDir} = unpackFixture('chroma-1.5.9')
+      const {folder} = await locate(persistDir, 'churned')
+      const {header} = await readStoredIndex(folder, 'cosine')
+      // A ring breaks no rule and reaches everything, but a search on it goes hardly anywhere.
+      const file = join(folder, 'data_level0.bin')
+      const rows = readFileSync(file)
+      for (let id = 0; id < header.curElementCount; id++) {
+        const at = id * header.sizeDataPerElement
+        rows.writeUInt16LE(1, at)
+        rows.writeUInt32LE((id + 1) % header.curElementCount, at + 4)
+      }
+
+      writeFileSync(file, rows)
+      const before = await readPersistState(persistDir)
+      const {json} = await run(persistDir, '--method', 'repair')
+      expect(json.planned[0]).to.include({method: 'repair'})
+      expect(json.rebuilt[0]).to.include({method: 'full', recall: 1})
+      expect(json.rebuilt[0]?.reason).to.match(/^a repaired graph would find 0\.\d+ of the nearest/)
+      await expectSound(persistDir, {before, expected})
     })
   })
 })
