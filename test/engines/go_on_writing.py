@@ -27,7 +27,8 @@ def go_on_writing(persist, collection, case, found):
     model.delete(gone)
     model.upsert(old[4:40:9] + ["judge-upserted"])
     threshold = engine.sync_threshold(collection)
-    added = [f"judge-{i}-ü" for i in range(min(threshold + MARGIN, MOST))]
+    first = next_number(old)
+    added = [f"judge-{first + i}-ü" for i in range(min(threshold + MARGIN, MOST))]
     model.add(added[:DESCRIBED])
     model.add(added[DESCRIBED:], plain=True)
     look_for(collection, case, found, added)
@@ -38,6 +39,12 @@ def go_on_writing(persist, collection, case, found):
     model.update(added[10:12])
     if threshold + MARGIN <= MOST and engine.index_written(persist, collection) <= written_before:
         found.say(f"the engine did not write the index after {len(added)} records, its threshold being {threshold}")
+
+
+def next_number(ids):
+    """A directory may have been judged before."""
+    numbers = [int(id.split("-")[1]) for id in ids if id.startswith("judge-") and id != "judge-upserted"]
+    return max(numbers, default=-1) + 1
 
 
 def look_for(collection, case, found, added):
