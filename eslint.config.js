@@ -58,7 +58,10 @@ export default [
   },
   {
     files: ['core/wasm/*.ts'],
-    rules: {'no-undef': 'off'}, // AssemblyScript has types and functions of its own, which its compiler checks
+    rules: {
+      'no-undef': 'off', // AssemblyScript has types and functions of its own, which its compiler checks
+      'unicorn/prefer-number-properties': 'off', // its isNaN is not that of JavaScript
+    },
   },
   {
     files: ['plugins/**/*.ts'],

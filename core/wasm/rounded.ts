@@ -27,7 +27,7 @@ function sum(v: v128): i32 {
 function toDistance(i: usize, j: usize, product: i32): f32 {
   const bias = load<f32>(biases + (i << 2)) + load<f32>(biases + (j << 2))
   const distance = bias - load<f32>(factors + (i << 2)) * load<f32>(factors + (j << 2)) * <f32>product
-  return distance == distance ? distance : f32.MAX_VALUE
+  return isNaN(distance) ? f32.MAX_VALUE : distance
 }
 
 export function roundedDistance(i: usize, j: usize): f32 {
