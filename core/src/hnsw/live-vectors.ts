@@ -21,29 +21,93 @@ export async function readLiveVectors(
   folder: string,
   header: HnswHeader,
   live: number,
-  options: ScanOptions & {shared?: boolean} = {},
+  {shared = false, ...options}: ScanOptions & {shared?: boolean} = {},
 ): Promise<LiveVectors> {
+  if (live > header.curElementCount)
+    throw new RangeError(`${live} live elements among ${header.curElementCount}`)
+  const {found, ...elements} = await copyVectors(folder, header, {
+    ...options,
+    isWanted: () => true,
+    most: live,
+    shared,
+  })
+  if (found === live) return elements
+  throw damaged(
+    `The index in ${folder} changed while it was read: ${found} live elements instead of ${live}.`,
+    {
+      file: folder,
+      next: 'Stop the program that writes to it and try again.',
+    },
+  )
+}
+
+/**
+ * Copies the vectors of the live elements that have one of these labels, each label at its first appearance.
+ * Memory: the vectors plus 16 bytes for each.
+ *
+ * @param room for so many more vectors behind these in the same memory
+ * @returns them, and in `missing` the labels that no live element has
+ * @throws ChopsError `damaged` when the file is missing, unreadable or too short
+ */
+export async function readLabelledVectors(
+  folder: string,
+  header: HnswHeader,
+  {labels, ...options}: ScanOptions & {labels: Iterable<number>; room: number},
+): Promise<LiveVectors & {missing: Set<number>}> {
+  const missing = new Set(labels)
+  const most = Math.min(missing.size, header.curElementCount)
+  const copied = await copyVectors(folder, header, {
+    ...options,
+    isWanted: (label) => missing.delete(label),
+    most,
+  })
+  const {found, internalIds, vectors} = copied
+  return {
+    internalIds: internalIds.subarray(0, found),
+    labels: copied.labels.subarray(0, found),
+    missing,
+    vectors: vectors.subarray(0, found * header.dimension),
+  }
+}
+
+interface CopyOptions extends ScanOptions {
+  /** Asked once for each live element, in order of the internal ids. */
+  isWanted: (label: number) => boolean
+  /** Elements that are copied; any more are only counted. */
+  most: number
+  /** Vectors that there is to be room for behind those. */
+  room?: number
+  shared?: boolean
+}
+
+/** Copies wanted live elements; `found` counts them. */
+async function copyVectors(
+  folder: string,
+  header: HnswHeader,
+  {isWanted, most, room = 0, shared = false, ...options}: CopyOptions,
+): Promise<LiveVectors & {found: number}> {
   const {curElementCount, dimension, sizeDataPerElement} = header
-  if (live > curElementCount) throw new RangeError(`${live} live elements among ${curElementCount}`)
   const file = await openIndexFile(folder, 'data_level0.bin', curElementCount * sizeDataPerElement)
   await file.close()
 
-  const bytes = live * dimension * 4
+  const bytes = (most + room) * dimension * 4
   const vectors = allocate(
     folder,
-    () => new Float32Array(options.shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes)),
+    () => new Float32Array(shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes)),
   )
-  const internalIds = new Uint32Array(live)
-  const labels = new Float64Array(live)
+  const internalIds = new Uint32Array(most)
+  const labels = new Float64Array(most)
   // Copied as words: as floats, the bits of a NaN could change.
   const words = new Uint32Array(vectors.buffer)
   let found = 0
   for await (const chunk of level0Chunks(folder, header, options)) {
     for (let row = 0; row < chunk.count; row++) {
       if (chunk.isDeleted(row)) continue
-      if (found < live) {
+      const label = chunk.label(row)
+      if (!isWanted(label)) continue
+      if (found < most) {
         internalIds[found] = chunk.firstId + row
-        labels[found] = chunk.label(row)
+        labels[found] = label
         const from = chunk.vectorAt(row)
         words.set(chunk.words.subarray(from, from + dimension), found * dimension)
       }
@@ -52,15 +116,5 @@ export async function readLiveVectors(
     }
   }
 
-  if (found !== live) {
-    throw damaged(
-      `The index in ${folder} changed while it was read: ${found} live elements instead of ${live}.`,
-      {
-        file: folder,
-        next: 'Stop the program that writes to it and try again.',
-      },
-    )
-  }
-
-  return {internalIds, labels, vectors}
+  return {found, internalIds, labels, vectors}
 }

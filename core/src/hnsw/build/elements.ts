@@ -1,9 +1,9 @@
 import type {Space} from '../../catalog/hnsw-parameters.js'
-import {allocate, openIndexFile, type ScanOptions} from '../files.js'
+import type {ScanOptions} from '../files.js'
 import type {HnswHeader} from '../header.js'
 import {readNorms} from '../length.js'
-import {countElements, level0Chunks} from '../level0.js'
-import {readLiveVectors} from '../live-vectors.js'
+import {countElements} from '../level0.js'
+import {type LiveVectors, readLabelledVectors, readLiveVectors} from '../live-vectors.js'
 
 /** hnswlib adds this to every norm so that a vector of zeros can be divided by it. */
 const NORM_OFFSET = Math.fround(1e-30)
@@ -80,12 +80,7 @@ export async function readElements(
   options: ScanOptions = {},
 ): Promise<StoredElements> {
   const {live} = await countElements(folder, header, {signal: options.signal})
-  const {internalIds, labels, vectors} = await readLiveVectors(folder, header, live, options)
-  const {dimension} = header
-  if (space !== 'cosine') return {dimension, internalIds, labels, vectors}
-  const all = await readNorms(folder, header, {signal: options.signal})
-  const norms = Float32Array.from(internalIds, (id) => all[id] as number)
-  return {dimension, internalIds, labels, norms, vectors}
+  return asStored(folder, header, space, await readLiveVectors(folder, header, live, options), options)
 }
 
 /**
@@ -99,40 +94,23 @@ export async function readElements(
 export async function readLabelled(
   folder: string,
   header: HnswHeader,
-  {labels, room, space, ...options}: ScanOptions & {labels: Iterable<number>; room: number; space: Space},
+  {space, ...options}: ScanOptions & {labels: Iterable<number>; room: number; space: Space},
 ): Promise<StoredElements & {missing: Set<number>}> {
-  const {curElementCount, dimension, sizeDataPerElement} = header
-  const file = await openIndexFile(folder, 'data_level0.bin', curElementCount * sizeDataPerElement)
-  await file.close()
+  const {missing, ...elements} = await readLabelledVectors(folder, header, options)
+  return {...(await asStored(folder, header, space, elements, options)), missing}
+}
 
-  const missing = new Set(labels)
-  const most = Math.min(missing.size, curElementCount)
-  const vectors = allocate(folder, () => new Float32Array((most + room) * dimension))
-  // Copied as words: as floats, the bits of a NaN could change.
-  const words = new Uint32Array(vectors.buffer)
-  const internalIds = new Uint32Array(most)
-  const found = new Float64Array(most)
-  let count = 0
-  for await (const chunk of level0Chunks(folder, header, options)) {
-    for (let row = 0; row < chunk.count; row++) {
-      if (chunk.isDeleted(row)) continue
-      const label = chunk.label(row)
-      if (!missing.delete(label)) continue
-      const from = chunk.vectorAt(row)
-      words.set(chunk.words.subarray(from, from + dimension), count * dimension)
-      internalIds[count] = chunk.firstId + row
-      found[count++] = label
-    }
-  }
-
-  const elements = {
-    dimension,
-    internalIds: internalIds.subarray(0, count),
-    labels: found.subarray(0, count),
-    missing,
-    vectors: vectors.subarray(0, count * dimension),
-  }
-  if (space !== 'cosine') return elements
-  const norms = await readNorms(folder, header, {signal: options.signal})
-  return {...elements, norms: Float32Array.from(elements.internalIds, (id) => norms[id] as number)}
+/** Vectors of an index with the norms that belong to them. */
+async function asStored(
+  folder: string,
+  header: HnswHeader,
+  space: Space,
+  {internalIds, labels, vectors}: LiveVectors,
+  {signal}: Pick<ScanOptions, 'signal'>,
+): Promise<StoredElements> {
+  const {dimension} = header
+  if (space !== 'cosine') return {dimension, internalIds, labels, vectors}
+  const all = await readNorms(folder, header, {signal})
+  const norms = Float32Array.from(internalIds, (id) => all[id] as number)
+  return {dimension, internalIds, labels, norms, vectors}
 }
