@@ -4,7 +4,7 @@ import type {RowDistances} from '../distance/row-distances.js'
 import type {ScanOptions} from '../files.js'
 import type {HnswGraph} from '../graph.js'
 
-import {NO_ENTERPOINT} from '../header-layout.js'
+import {entryAmong} from '../levels.js'
 import {NeighbourChoice} from '../repair/heuristic.js'
 import {LinkLists} from '../repair/link-lists.js'
 
@@ -84,18 +84,6 @@ export async function detach(
     for (let level = graph.levels[id] as number; level >= 0; level--) lists.setCount(level, id, 0)
   }
 
-  if (isGone[graph.header.enterpoint] !== 0) graph.header = {...graph.header, ...entryWithout(graph, isGone)}
-}
-
-/** Another entry point: one of the highest elements that stay. */
-function entryWithout({levels}: HnswGraph, isGone: Uint8Array): {enterpoint: number; maxLevel: number} {
-  let enterpoint = NO_ENTERPOINT
-  let maxLevel = -1
-  for (const [id, level] of levels.entries()) {
-    if (isGone[id] !== 0 || level <= maxLevel) continue
-    enterpoint = id
-    maxLevel = level
-  }
-
-  return {enterpoint, maxLevel}
+  if (isGone[graph.header.enterpoint] !== 0)
+    graph.header = {...graph.header, ...entryAmong(graph.levels, (id) => isGone[id] === 0)}
 }

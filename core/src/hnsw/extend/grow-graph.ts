@@ -1,6 +1,6 @@
 import type {HnswGraph} from '../graph.js'
 
-import {HIGHEST_LEVEL} from '../header.js'
+import {randomLevel} from '../levels.js'
 
 /** The same graph with room for more elements behind its own, which have random levels and no links yet. */
 export function growGraph(graph: HnswGraph, added: number): HnswGraph {
@@ -25,11 +25,6 @@ export function growGraph(graph: HnswGraph, added: number): HnswGraph {
     upperLists: grown(graph.upperLists, lists * (maxM + 1)),
     upperStart,
   }
-}
-
-/** Source: chroma-core/hnswlib hnswlib/hnswalg.h (`getRandomLevel`). */
-function randomLevel(mult: number): number {
-  return Math.min(HIGHEST_LEVEL, Math.floor(-Math.log(1 - Math.random()) * mult))
 }
 
 /** A copy with zeros behind. */

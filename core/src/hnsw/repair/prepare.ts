@@ -2,8 +2,7 @@ import type {SharedRows} from '../distance/row-distances.js'
 import type {HnswGraph} from '../graph.js'
 
 import {headerOf} from '../build/index-files.js'
-import {HIGHEST_LEVEL} from '../header.js'
-import {NO_ENTERPOINT} from '../header-layout.js'
+import {entryAmong, randomLevel} from '../levels.js'
 import {NONE, type RepairJob} from './job.js'
 
 export interface Elements {
@@ -38,7 +37,7 @@ export function prepareJob({efConstruction, old, oldIds, rows}: Elements): Repai
 
   const header = headerOf({
     ...old.header,
-    ...entryOf(oldIds, levels),
+    ...entryAmong(levels, (id) => oldIds[id] !== NONE),
     curElementCount: count,
     efConstruction,
     maxElements: count,
@@ -61,24 +60,6 @@ export function prepareJob({efConstruction, old, oldIds, rows}: Elements): Repai
     progress: shared(Int32Array, 1),
     rows,
   }
-}
-
-/** Source: chroma-core/hnswlib hnswlib/hnswalg.h (`getRandomLevel`). */
-function randomLevel(mult: number): number {
-  return Math.min(HIGHEST_LEVEL, Math.floor(-Math.log(1 - Math.random()) * mult))
-}
-
-/** The first of the elements that go on with the highest level among them. */
-function entryOf(oldIds: Uint32Array, levels: Uint8Array): {enterpoint: number; maxLevel: number} {
-  let enterpoint = NO_ENTERPOINT
-  let maxLevel = -1
-  for (const [id, level] of levels.entries()) {
-    if (level <= maxLevel || oldIds[id] === NONE) continue
-    maxLevel = level
-    enterpoint = id
-  }
-
-  return {enterpoint, maxLevel}
 }
 
 /** The elements that go on in the order in which a walk over level 0 of the old graph, depth first, meets them. */
