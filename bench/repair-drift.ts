@@ -9,7 +9,6 @@ import {parseArgs} from 'node:util'
 
 import {buildIndex} from '../core/src/hnsw/build/build-index.js'
 import {type IndexElements, normalizeVectors, readElements} from '../core/src/hnsw/build/elements.js'
-import {measureRecall} from '../core/src/hnsw/build/recall.js'
 import {loadGraph} from '../core/src/hnsw/graph.js'
 import {readHeader} from '../core/src/hnsw/header.js'
 import {NONE} from '../core/src/hnsw/repair/job.js'
@@ -17,8 +16,8 @@ import {repairIndex} from '../core/src/hnsw/repair/repair-index.js'
 import {temporaryFolder} from '../test/support/fixtures.js'
 import {clusteredVectors} from './data/clusters.js'
 import {Random} from './data/random.js'
+import {recallAt} from './recall-at.js'
 
-const QUERIES = 1000
 const EFS = [10, 50, 100]
 /** Deleted and added in each round. */
 const PERCENT = 10
@@ -68,7 +67,10 @@ for (let round = 1; round <= rounds; round++) {
   await buildIndex({...build, elements, outDir: folder('fresh')})
   const recalls: string[] = []
   for (const ef of EFS) {
-    const [repaired, fresh] = [await recallOf(round, elements, ef), await recallOf('fresh', elements, ef)]
+    const [repaired, fresh] = [
+      await recallAt(folder(round), elements, ef),
+      await recallAt(folder('fresh'), elements, ef),
+    ]
     recalls.push(`${repaired.toFixed(4)} (fresh ${fresh.toFixed(4)}) at ef ${ef}`)
   }
 
@@ -93,10 +95,4 @@ function elementsOf(numbers: Uint32Array): IndexElements {
 async function linksOf(name: number | string): Promise<number> {
   const {level0Counts} = await loadGraph(folder(name), await readHeader(folder(name)))
   return level0Counts.reduce((sum, count) => sum + count, 0) / level0Counts.length
-}
-
-async function recallOf(name: number | string, elements: IndexElements, ef: number): Promise<number> {
-  const graph = await loadGraph(folder(name), await readHeader(folder(name)))
-  const queries = Array.from({length: QUERIES}, (_, i) => Math.floor((i * elements.labels.length) / QUERIES))
-  return measureRecall(folder(name), graph, elements, {ef, queries, space: 'cosine'})
 }

@@ -9,15 +9,14 @@ import {parseArgs} from 'node:util'
 
 import {buildIndex, startEngine} from '../core/src/hnsw/build/build-index.js'
 import {type IndexElements, normalizeVectors, readElements} from '../core/src/hnsw/build/elements.js'
-import {measureRecall} from '../core/src/hnsw/build/recall.js'
 import {loadGraph} from '../core/src/hnsw/graph.js'
 import {readHeader} from '../core/src/hnsw/header.js'
 import {repairIndex} from '../core/src/hnsw/repair/repair-index.js'
 import {temporaryFolder} from '../test/support/fixtures.js'
 import {clusteredVectors} from './data/clusters.js'
 import {Random} from './data/random.js'
+import {recallAt} from './recall-at.js'
 
-const QUERIES = 1000
 const EFS = [10, 50, 100]
 /** Most that a repair wants to take of a full build, by the percentage of deleted elements. */
 const GOALS = new Map([
@@ -73,7 +72,10 @@ for (const [percent, goal] of GOALS) {
     `${records} x ${dimension}, ${percent} % deleted: ${ratio.toFixed(2)} (goal ${goal}: ${ratio <= goal ? 'met' : 'missed'}; ${seconds})`,
   )
   for (const ef of EFS) {
-    const [repaired, fresh] = [await recallOf('repair', elements, ef), await recallOf('full', elements, ef)]
+    const [repaired, fresh] = [
+      await recallAt(folder('repair'), elements, ef),
+      await recallAt(folder('full'), elements, ef),
+    ]
     console.log(`  recall@10 at ef ${ef}: ${repaired.toFixed(4)} repaired, ${fresh.toFixed(4)} built in full`)
   }
 }
@@ -95,11 +97,4 @@ async function timed(name: string, work: (outDir: string) => Promise<unknown>): 
   const start = performance.now()
   await work(folder(name))
   return (performance.now() - start) / 1000
-}
-
-async function recallOf(name: string, elements: IndexElements, ef: number): Promise<number> {
-  const graph = await loadGraph(folder(name), await readHeader(folder(name)))
-  const step = elements.labels.length / QUERIES
-  const queries = Array.from({length: QUERIES}, (_, i) => Math.floor(i * step))
-  return measureRecall(folder(name), graph, elements, {ef, queries, space: 'cosine'})
 }

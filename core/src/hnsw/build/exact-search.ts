@@ -27,6 +27,11 @@ export interface Nearest {
   distances: Float64Array
 }
 
+/** Numbers of some of `count` elements, spread evenly: neighbours in time tend to be alike. */
+export function spreadEvenly(count: number, size: number): number[] {
+  return Array.from({length: size}, (_, i) => Math.floor(((i + 0.5) * count) / size))
+}
+
 /** The queries' vectors in the first rows of a table, a block of all elements that moves on behind them. */
 export function candidatesOf(elements: IndexElements, queries: readonly number[], space: Space): Candidates {
   const {dimension, labels, vectors} = elements

@@ -3,7 +3,7 @@ import {plainDistance} from '../distance/plain.js'
 import type {ScanOptions} from '../files.js'
 import type {IndexElements} from './elements.js'
 import type {Precision} from './engine-protocol.js'
-import {candidatesOf, type Nearest, nearestCandidates} from './exact-search.js'
+import {candidatesOf, type Nearest, nearestCandidates, spreadEvenly} from './exact-search.js'
 
 /** Below this a build takes no time worth saving. */
 const ELEMENTS_WORTH_IT = 1000
@@ -32,7 +32,7 @@ export async function choosePrecision(
 ): Promise<Precision> {
   const count = elements.labels.length
   if (count < ELEMENTS_WORTH_IT) return 'f32'
-  const queries = Array.from({length: QUERIES}, (_, i) => Math.floor(((i + 0.5) * count) / QUERIES))
+  const queries = spreadEvenly(count, QUERIES)
   const rows = queries.map((_, q) => q)
   const exact = await nearestCandidates(candidatesOf(elements, queries, space), rows, {k: AROUND, signal})
   const kept = exact.map((nearest, q) => keptNeighbours(elements, space, queries[q] as number, nearest))

@@ -7,6 +7,7 @@ import {readHeader} from '../header.js'
 import {readNorms} from '../length.js'
 import type {Level0Chunk} from '../level0.js'
 import type {IndexElements} from './elements.js'
+import {spreadEvenly} from './exact-search.js'
 import {measureRecall, measureRecallInMemory} from './recall.js'
 
 /** Length of the list with which the index is searched. */
@@ -177,10 +178,9 @@ export async function measureSampleInMemory(
   return {recall, sampleSize: queries.length}
 }
 
-/** As many of `count` elements as an exact search can afford, spread evenly: neighbours in time tend to be alike. */
+/** As many of `count` elements as an exact search can afford. */
 function sampleOf(count: number, dimension: number, sample?: number): number[] {
   const affordable = Math.floor(EXACT_SEARCH_WORK / (count * dimension))
   const wanted = sample ?? Math.max(SMALLEST_SAMPLE, Math.min(LARGEST_SAMPLE, affordable))
-  const size = Math.min(count, wanted)
-  return Array.from({length: size}, (_, i) => Math.floor(((i + 0.5) * count) / size))
+  return spreadEvenly(count, Math.min(count, wanted))
 }
