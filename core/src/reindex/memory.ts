@@ -36,38 +36,40 @@ const PER_ROW = 16
 /**
  * Estimates what a new index of a collection takes before anything is read into memory.
  *
- * @param m of the new index; that of the old one without it
+ * @param known `applied`, how far the index has applied the log, where the caller has read it already; `m` of the new
+ * index, where it is not that of the old one
  * @throws ChopsError `damaged` when the header cannot be read
  */
 export async function estimateMemory(
   dir: PersistDir,
   collection: Collection,
-  m?: number,
+  known: {applied?: number | undefined; m?: number | undefined} = {},
 ): Promise<MemoryNeed> {
   const {m: today, space} = hnswParametersOf(dir, collection)
   const folder = segmentFolder(dir.path, vectorSegmentOf(dir, collection).id)
   const header = (await exists(join(folder, INDEX_METADATA_FILE)))
     ? await readUsableHeader(folder, {cosine: space === 'cosine'})
     : undefined
-  const log = await waitingVectors(dir, collection)
+  const applied = known.applied ?? (await readAppliedSeqIds(dir, [collection])).get(collection.id) ?? 0
+  const log = await waitingVectors(dir, collection, applied)
   const dimension = header?.dimension ?? collection.dimension ?? 0
   const elements = (header?.curElementCount ?? 0) + log.rows
   const vectors = 4 * dimension * elements
-  const graph = elements * (8 * Math.max(m ?? today, header?.M ?? 0) + PER_LIST + PER_ROW)
+  const graph = elements * (8 * Math.max(known.m ?? today, header?.M ?? 0) + PER_LIST + PER_ROW)
   const all = FIXED + elements * PER_ELEMENT + COPIES_OF_LOG * log.bytes
   // The vectors lie in chops and in the library, whose graph is read back beside them.
   return {extend: all + vectors + 2 * graph, full: all + 2 * vectors + 2 * graph}
 }
 
 async function waitingVectors(
-  dir: PersistDir,
-  collection: Collection,
+  {db}: PersistDir,
+  {topic}: Collection,
+  applied: number,
 ): Promise<{bytes: number; rows: number}> {
-  const applied = (await readAppliedSeqIds(dir, [collection])).get(collection.id) ?? 0
-  const row = await dir.db.get<{bytes: number; rows: number}>(
+  const row = await db.get<{bytes: number; rows: number}>(
     `SELECT count(*) AS rows, coalesce(sum(length(vector)), 0) AS bytes FROM embeddings_queue
      WHERE topic = ? AND seq_id > ?`,
-    [collection.topic, applied],
+    [topic, applied],
   )
   return row ?? {bytes: 0, rows: 0}
 }

@@ -43,7 +43,7 @@ export async function rebuildIndex(
     inTransaction: (segmentId: string) => writeHnswParameters(dir, owner, segmentId, changes),
   }
   return switchIndex(dir, owner, switchOptions, async (stage, collection) => {
-    requireMemory((await estimateMemory(dir, collection, changes.m)).full, options.maxMemory)
+    requireMemory((await estimateMemory(dir, collection, {m: changes.m})).full, options.maxMemory)
     const source = await readIndexSource(dir, collection, {signal: options.signal})
     if (!source) return
     const parameters = {...source.parameters, ...changes}
@@ -65,7 +65,7 @@ export async function planMethod(
   collection: Collection,
   {changes = {}, maxMemory, signal, ...options}: Omit<RebuildOptions, 'backup'>,
 ): Promise<(MethodChoice & {memoryBytes: number}) | undefined> {
-  const {full: memoryBytes} = await estimateMemory(dir, collection, changes.m)
+  const {full: memoryBytes} = await estimateMemory(dir, collection, {m: changes.m})
   requireMemory(memoryBytes, maxMemory)
   const source = await readIndexSource(dir, collection, {signal})
   return source && {...chooseMethod(source, {...source.parameters, ...changes}, options), memoryBytes}

@@ -38,7 +38,8 @@ export interface CommitResult {
 export async function planCommit(dir: PersistDir, skip: readonly string[]): Promise<CommitPlan[]> {
   const catalog = await readCatalog(dir)
   const wanted = catalog.collections.filter(({name}) => !skip.includes(name))
-  const topics = await readTopics(dir, catalog, await readAppliedSeqIds(dir, wanted))
+  const applied = await readAppliedSeqIds(dir, wanted)
+  const topics = await readTopics(dir, catalog, applied)
   const plans: CommitPlan[] = []
   for (const collection of catalog.collections) {
     const topic = topics.find((candidate) => candidate.collection?.id === collection.id)
@@ -48,7 +49,8 @@ export async function planCommit(dir: PersistDir, skip: readonly string[]): Prom
       collection: collection.name,
       collectionId: collection.id,
       database: collection.database,
-      memoryBytes: skipped || pending === 0 ? null : await memoryOf(dir, collection),
+      memoryBytes:
+        skipped || pending === 0 ? null : await memoryOf(dir, collection, applied.get(collection.id)),
       pending,
       skipped,
       tenant: collection.tenant,
@@ -60,9 +62,13 @@ export async function planCommit(dir: PersistDir, skip: readonly string[]): Prom
 }
 
 /** Null where the index cannot be read: the commit is going to say why. */
-async function memoryOf(dir: PersistDir, collection: Collection): Promise<null | number> {
+async function memoryOf(
+  dir: PersistDir,
+  collection: Collection,
+  applied: number | undefined,
+): Promise<null | number> {
   try {
-    return (await estimateMemory(dir, collection)).full
+    return (await estimateMemory(dir, collection, {applied})).full
   } catch (error) {
     if (error instanceof ChopsError) return null
     throw error
