@@ -1,6 +1,8 @@
+export {allEnded} from './all-ended.js'
 export {backUpDatabase, type DatabaseBackup} from './database-backup.js'
 export {requireFreeSpace} from './disk-space.js'
 export {fsyncPath} from './durable.js'
+export {namingFile, writeAt} from './file-writes.js'
 export {
   removeUnlessOwned,
   retire,

@@ -4,6 +4,7 @@ import {basename, dirname, join, relative, resolve, sep} from 'node:path'
 
 import {usage} from '../errors.js'
 import {fsyncPath} from './durable.js'
+import {namingFile} from './file-writes.js'
 
 export interface OutputFile {
   exists: boolean
@@ -53,12 +54,7 @@ export async function writeOutputFile<T>(path: string, work: (write: Write) => P
   return createOutputFile(path, async (temporary) => {
     const handle = await open(temporary, 'wx')
     try {
-      return await work(async (chunk) => {
-        await handle.writeFile(chunk).catch((error: unknown) => {
-          // Errors of an open file do not say which one it is.
-          throw Object.assign(error as Error, {path})
-        })
-      })
+      return await work((chunk) => namingFile(path, handle.writeFile(chunk)))
     } finally {
       await handle.close()
     }

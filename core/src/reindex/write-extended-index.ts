@@ -2,6 +2,7 @@ import {join} from 'node:path'
 
 import type {PersistDir} from '../persist-dir/persist-dir.js'
 
+import {allEnded} from '../change/all-ended.js'
 import {fsyncPath} from '../change/durable.js'
 import {ChopsError} from '../errors.js'
 import {netOperations} from '../hnsw/build/operations.js'
@@ -9,7 +10,6 @@ import {extendImage} from '../hnsw/extend/extend-index.js'
 import {type IndexImage, readImage} from '../hnsw/extend/index-image.js'
 import {verifyExtended} from '../hnsw/extend/verify-extended.js'
 import {writeImage} from '../hnsw/extend/write-image.js'
-import {inParallel} from '../in-parallel.js'
 import {requireFinite} from './require-finite.js'
 import {type IndexSource, vectorsMissing} from './source.js'
 import {writeFullIndex} from './write-full-index.js'
@@ -57,11 +57,11 @@ export async function writeExtendedIndex(
     operations,
   })
   // What is read back comes from memory in any case, so that the disk can write in the meantime.
-  await inParallel(
+  await allEnded([
     verifying,
     fsyncPath(join(folder, 'data_level0.bin')),
     writeMetadata(dir, source, pending.ids, folder),
-  )
+  ])
   const verified = await verifying
   if (verified.recall < LOW_RECALL) {
     await emptyFolder(folder)

@@ -1,6 +1,7 @@
 import {open} from 'node:fs/promises'
 import {join} from 'node:path'
 import {setImmediate} from 'node:timers/promises'
+import {writeAt} from '../../change/file-writes.js'
 import type {ScanOptions} from '../files.js'
 import type {HnswGraph} from '../graph.js'
 
@@ -73,7 +74,8 @@ function findHost(graph: HnswGraph, reached: Reached, id: number): number | unde
 /** Puts changed link lists into their rows: the count, which shares its word with the deleted mark, and one link. */
 async function writeLinks(folder: string, graph: HnswGraph, hosts: readonly number[]): Promise<void> {
   const {maxM0, sizeDataPerElement} = graph.header
-  const handle = await open(join(folder, 'data_level0.bin'), 'r+')
+  const path = join(folder, 'data_level0.bin')
+  const handle = await open(path, 'r+')
   try {
     for (const host of hosts) {
       const count = graph.level0Counts[host] as number
@@ -81,8 +83,8 @@ async function writeLinks(folder: string, graph: HnswGraph, hosts: readonly numb
       for (let i = 0; i < count; i++) list.writeUInt32LE(graph.level0Links[host * maxM0 + i] as number, 4 * i)
       const head = Buffer.alloc(2)
       head.writeUInt16LE(count)
-      await handle.write(head, 0, head.length, host * sizeDataPerElement)
-      await handle.write(list, 0, list.length, host * sizeDataPerElement + 4)
+      await writeAt(handle, path, head, host * sizeDataPerElement)
+      await writeAt(handle, path, list, host * sizeDataPerElement + 4)
     }
 
     await handle.sync()

@@ -1,5 +1,7 @@
 import {type FileHandle, open} from 'node:fs/promises'
 
+import {namingFile} from '../../change/file-writes.js'
+
 const CAPACITY = 256 * 1024
 
 /** Writes little-endian 32-bit words, record by record, in large pieces. */
@@ -22,13 +24,7 @@ export class WordWriter {
   }
 
   async flush(): Promise<void> {
-    try {
-      await this.handle.writeFile(this.bytes.subarray(0, this.at * 4))
-    } catch (error) {
-      // An error of a file handle does not say which file it is about.
-      throw Object.assign(error as Error, {path: this.path})
-    }
-
+    await namingFile(this.path, this.handle.writeFile(this.bytes.subarray(0, this.at * 4)))
     this.at = 0
   }
 

@@ -1,4 +1,4 @@
-import {type FileHandle, open} from 'node:fs/promises'
+import {open} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import type {ScanOptions} from '../files.js'
@@ -6,7 +6,8 @@ import type {HnswGraph} from '../graph.js'
 import type {HnswHeader} from '../header.js'
 import type {IndexImage} from './index-image.js'
 
-import {inParallel} from '../../in-parallel.js'
+import {allEnded} from '../../change/all-ended.js'
+import {namingFile} from '../../change/file-writes.js'
 import {writeHeaderAndNorms} from '../build/index-files.js'
 import {writeWords} from '../build/word-writer.js'
 import {Level0Chunk} from '../level0.js'
@@ -25,11 +26,11 @@ export async function writeImage(
   options: Pick<ScanOptions, 'signal'> = {},
 ): Promise<HnswHeader> {
   const header = {...graph.header, maxElements}
-  await inParallel(
+  await allEnded([
     writeRows(join(folder, 'data_level0.bin'), rows, graph, options),
     writeLinkLists(join(folder, 'link_lists.bin'), graph),
     writeHeaderAndNorms(folder, header, norms),
-  )
+  ])
   return header
 }
 
@@ -56,7 +57,7 @@ async function writeRows(
       await writing
       signal?.throwIfAborted()
       const piece = new Level0Chunk(graph.header, end - first, rows.words.buffer, first)
-      writing = write(handle, path, piece.bytes)
+      writing = namingFile(path, handle.writeFile(piece.bytes))
       // Met at the next turn, when it may have failed already.
       writing.catch(() => {})
     }
@@ -65,15 +66,6 @@ async function writeRows(
   } finally {
     await writing.catch(() => {})
     await handle.close()
-  }
-}
-
-async function write(handle: FileHandle, path: string, bytes: Uint8Array): Promise<void> {
-  try {
-    await handle.writeFile(bytes)
-  } catch (error) {
-    // An error of a file handle does not say which file it is about.
-    throw Object.assign(error as Error, {path})
   }
 }
 

@@ -1,5 +1,6 @@
+import {namingFile} from '@chops/core/change'
 import {createHash} from 'node:crypto'
-import {type FileHandle, open} from 'node:fs/promises'
+import {open} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import {expand} from './compression.js'
@@ -68,7 +69,7 @@ export async function readIndexFiles(
         : readPythonFile(snapshot.db, file)) {
         signal?.throwIfAborted()
         hash.update(chunk)
-        if (handle) await writeFully(handle, chunk, join(folder ?? '', file.filename))
+        if (handle) await namingFile(join(folder ?? '', file.filename), handle.writeFile(chunk))
         done += chunk.byteLength
         onProgress?.(done, total)
       }
@@ -114,11 +115,4 @@ async function* chunksOf({db, info}: Snapshot, {filename, size}: StoredFile): As
     next += chunks.length
     after = rows.at(-1)?.id ?? after
   }
-}
-
-async function writeFully(handle: FileHandle, chunk: Uint8Array, path: string): Promise<void> {
-  await handle.writeFile(chunk).catch((error: unknown) => {
-    // Errors of an open file do not say which one it is.
-    throw Object.assign(error as Error, {path})
-  })
 }

@@ -1,3 +1,4 @@
+import {writeAt} from '@chops/core/change'
 import type {Database} from '@chops/core/sqlite'
 
 import {createHash} from 'node:crypto'
@@ -26,7 +27,7 @@ export async function seal(file: string, signal?: AbortSignal): Promise<void> {
     const {digest, end} = await readSeal(handle, size, signal)
     if (!end.equals(Buffer.alloc(SEAL_BYTES)))
       throw new Error(`the last page of ${file} is not that of the seal`)
-    await writeSeal(handle, digest, size - SEAL_BYTES, file)
+    await writeAt(handle, file, digest, size - SEAL_BYTES)
   } finally {
     await handle.close()
   }
@@ -45,19 +46,6 @@ export async function isSealed(file: string, signal?: AbortSignal): Promise<bool
     return digest.equals(end)
   } finally {
     await handle.close()
-  }
-}
-
-/** A disk that is full may take a part of the bytes, and says so the next time. */
-async function writeSeal(handle: FileHandle, digest: Buffer, position: number, path: string): Promise<void> {
-  try {
-    for (let written = 0; written < SEAL_BYTES;) {
-      const rest = SEAL_BYTES - written
-      written += (await handle.write(digest, written, rest, position + written)).bytesWritten
-    }
-  } catch (error) {
-    // Errors of an open file do not say which one it is.
-    throw Object.assign(error as Error, {path})
   }
 }
 

@@ -1,10 +1,9 @@
 import {type Collection, fullName, readCatalog, writeHnswParameters} from '@chops/core/catalog'
-import {fsyncPath, removeUnlessOwned, requireFreeSpace, retire} from '@chops/core/change'
+import {allEnded, fsyncPath, removeUnlessOwned, requireFreeSpace, retire} from '@chops/core/change'
 import {readLogEnd} from '@chops/core/log'
 import {type PersistDir, segmentFolder} from '@chops/core/persist-dir'
 import {attach, transaction} from '@chops/core/sqlite'
 
-import {allEnded} from '../all-ended.js'
 import type {Snapshot} from '../format/open.js'
 import {compareTables, indexBytes} from '../format/verify.js'
 import {readStoredFiles} from '../format/read-index.js'

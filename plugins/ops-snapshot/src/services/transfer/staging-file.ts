@@ -1,6 +1,6 @@
 import type {ChromaRecord} from '@chops/core/records'
 
-import {fsyncPath} from '@chops/core/change'
+import {fsyncPath, namingFile} from '@chops/core/change'
 import {damaged} from '@chops/core/errors'
 import {createHash} from 'node:crypto'
 import {createReadStream} from 'node:fs'
@@ -44,10 +44,7 @@ export class StagingFile {
   append(records: readonly ChromaRecord[]): Promise<void> {
     const lines = records.map((record) => recordLine(record)).join('')
     this.appending = this.appending.then(async () => {
-      await this.handle.appendFile(lines).catch((error: unknown) => {
-        // Errors of an open file do not say which one it is.
-        throw Object.assign(error as Error, {path: this.path})
-      })
+      await namingFile(this.path, this.handle.appendFile(lines))
       await this.handle.datasync()
       for (const {id} of records) this.ids.add(id)
     })
