@@ -3,7 +3,7 @@ import {parentPort} from 'node:worker_threads'
 
 import {openRows, type RowDistances} from '../distance/row-distances.js'
 import type {RepairJob} from './job.js'
-import {type RepairStep, runStep} from './steps.js'
+import {openStep, type RepairStep} from './steps.js'
 
 /** What a thread is told: first what it works on, then a step at a time, each of which it answers. */
 export type RepairMessage = RepairStep | {job: RepairJob; kind: 'open'; thread: number}
@@ -15,7 +15,8 @@ parentPort?.on('message', (message: RepairMessage) => {
     const {job, thread} = message
     opened = {job, rows: openRows(job.rows, thread)}
   } else if (opened) {
-    runStep(opened.job, opened.rows, message)
+    const doSome = openStep(opened.job, opened.rows, message)
+    while (doSome());
     parentPort?.postMessage('done')
   }
 })
