@@ -1,4 +1,4 @@
-import {changeFlags, ChopsCommand, persistDirArg, shareFlag} from '@chops/core/command'
+import {changeFlags, ChopsCommand, memoryFlag, persistDirArg, shareFlag} from '@chops/core/command'
 import {inspectOutputFile, writeOutputFile} from '@chops/core/change'
 import * as Flags from '@oclif/core/flags'
 
@@ -48,6 +48,7 @@ Only one pass works on a directory at a time: a second one says so and exits wit
       default: 0.2,
       description: 'share of deleted elements from which on an index is rebuilt',
     }),
+    ...memoryFlag,
     'max-time': Flags.integer({
       description: 'begin no step after so many minutes, and interrupt the one that runs then',
       helpValue: 'MINUTES',
@@ -82,8 +83,9 @@ Only one pass works on a directory at a time: a second one says so and exits wit
           dryRun,
           fragmentation: flags.fragmentation,
           hasCommand: (id) => this.config.findCommand(id) !== undefined,
+          maxMemory: flags['max-memory'],
           maxTime: minutes === undefined ? undefined : minutes * 60_000,
-          onStep: (step) => onStep(step, 0, 1),
+          onStep: (step, progress) => onStep(step, progress?.done ?? 0, progress?.total ?? 1, progress),
           persistDirectory: dir.path,
           root: this.config.root,
           signal: this.signal,

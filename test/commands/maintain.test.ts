@@ -160,6 +160,40 @@ describe('maintain', function () {
     expect(details.rebuild).to.match(/no plugin brings chops hnsw rebuild/)
   })
 
+  it('follows how far the command of each step has come', async () => {
+    const persistDir = copyOfFixture('chroma-1.5.9')
+    for (const name of ['churned', 'inner_product']) {
+      const {folder} = await locate(persistDir, name)
+      writeFileSync(join(folder, 'link_lists.bin'), Buffer.alloc(64, 0xff))
+    }
+
+    const said: string[] = []
+    await maintain({
+      ...options(persistDir),
+      onStep(step, progress) {
+        const unit = progress?.unit ?? ''
+        if (progress) said.push(`${step}: ${progress.title} ${unit}`.trimEnd())
+        if (progress) expect(progress.done).to.be.within(0, progress.total)
+      },
+    })
+    expect(said).to.include('check: Check the log')
+    expect(said).to.include('commit: Adding to the graph vectors')
+    for (const place of ['1 of 2', '2 of 2'])
+      expect(said).to.include(`rebuild: Verifying vectors, links and recall (${place})`)
+  })
+
+  it('hands the limit of memory on to what builds an index', async () => {
+    const persistDir = copyOfFixture('chroma-1.5.9')
+    const args = ['maintain', persistDir, '--yes', '--max-memory', '1MB']
+    const {code, json} = await chopsJson<MaintainResult>(args)
+    expect(code).to.not.equal(0)
+    for (const step of ['commit', 'rebuild']) {
+      const found = json.steps.find((one) => one.step === step)
+      expect(found).to.include({status: 'failed'})
+      expect(found?.detail).to.match(/memory/)
+    }
+  })
+
   it('stops when the time is over', async () => {
     const persistDir = copyOfFixture('chroma-1.5.9')
     const before = fingerprint(persistDir)
@@ -176,6 +210,7 @@ function options(persistDirectory: string): PassOptions {
     dryRun: false,
     fragmentation: 0.2,
     hasCommand: () => true,
+    maxMemory: undefined,
     maxTime: undefined,
     persistDirectory,
     root: ROOT,

@@ -65,6 +65,13 @@ describe('what a command shows', () => {
       expect(terminal.raw).to.match(COLOUR)
     })
 
+    it('says in a pass which part of a step is under way', async () => {
+      const {persistDir} = unpackFixture('chroma-1.5.9')
+      const terminal = new Terminal([...RUN_CHOPS, 'maintain', persistDir, '--yes'], {columns: 120})
+      expect(await terminal.ended).to.equal(0)
+      expect(terminal.text).to.match(/Write the pending log into the indexes: [A-Z][a-z ,]+ \d+ %/)
+    }).timeout(60_000)
+
     it('leaves the cursor and a whole line behind after Ctrl-C at the question, and changes nothing', async () => {
       const {persistDir} = unpackFixture('chroma-1.5.9')
       const terminal = new Terminal([...RUN_CHOPS, 'hnsw', 'rebuild', persistDir, '-c', 'churned'])

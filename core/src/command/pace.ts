@@ -1,4 +1,4 @@
-import {formatCount} from '../output/format.js'
+import {formatBytes, formatCount} from '../output/format.js'
 
 /** Before this nothing is said about rate and time left: it would jump about. */
 const SETTLING_MS = 2000
@@ -11,7 +11,7 @@ export class Pace {
   private first: undefined | {at: number; done: number}
 
   /**
-   * @param unit what the work counts, in plural; without it no rate is said
+   * @param unit what the work counts, in plural; `bytes` are said as a size, and without a unit no rate is said
    * @param now a clock in milliseconds
    */
   constructor(
@@ -25,8 +25,13 @@ export class Pace {
     const elapsed = this.now() - this.first.at
     const rate = (done - this.first.done) / elapsed
     if (elapsed < SETTLING_MS || rate <= 0) return percent
-    const speed = this.unit === undefined ? '' : `, ${formatCount(Math.round(1000 * rate))} ${this.unit}/s`
-    return `${percent}${speed}, ${durationText((total - done) / rate)} left`
+    return `${percent}${this.speedText(1000 * rate)}, ${durationText((total - done) / rate)} left`
+  }
+
+  private speedText(perSecond: number): string {
+    if (this.unit === undefined) return ''
+    const amount = Math.round(perSecond)
+    return this.unit === 'bytes' ? `, ${formatBytes(amount)}/s` : `, ${formatCount(amount)} ${this.unit}/s`
   }
 }
 

@@ -1,4 +1,5 @@
 import {Pace} from './pace.js'
+import {isRelayed, relay} from './relay.js'
 
 /** Reports how much of the work is done, in the work's own unit. */
 export type Progress = (done: number, total: number) => void
@@ -17,6 +18,7 @@ export async function withProgress<T>(
   work: (progress: Progress) => Promise<T>,
   {quiet, signal, unit}: {quiet: boolean; signal: AbortSignal; unit?: string | undefined},
 ): Promise<T> {
+  if (isRelayed()) return work(relay(title, unit))
   let show: Progress = () => {}
   const running = work((done, total) => show(done, total))
   if (quiet || !process.stderr.isTTY) return running

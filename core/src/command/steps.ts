@@ -1,7 +1,17 @@
-import {Pace} from './pace.js'
+import type {Progress} from './progress.js'
 
-/** Says which step the work is at and how much of it is done, in the step's own unit. */
-export type ReportStep<Step extends string> = (step: Step, done: number, total: number) => void
+import {Pace} from './pace.js'
+import {isRelayed, relay} from './relay.js'
+
+/** What runs inside a step and has a share of its own. */
+export interface Part {
+  title: string
+  /** What it counts, in plural. */
+  unit?: string
+}
+
+/** Says which step the work is at and how much of it, or of a part of it, is done, in its own unit. */
+export type ReportStep<Step extends string> = (step: Step, done: number, total: number, part?: Part) => void
 
 interface Waiting {
   reject: (error: unknown) => void
@@ -21,13 +31,14 @@ export async function runSteps<Step extends string, T>(
   work: (report: ReportStep<Step>) => Promise<T>,
   {quiet, units = {}}: {quiet: boolean; units?: Partial<Record<Step, string>> | undefined},
 ): Promise<T> {
+  if (isRelayed()) return work(relaySteps(steps, units))
   if (quiet) return work(() => {})
   if (!process.stderr.isTTY) return work(announce(steps))
   const {createTasks} = await import('./tasks.js')
   const order = Object.keys(steps) as Step[]
   const waiting = new Map<Step, Waiting>()
   const lines = new Map<Step, {title?: string}>()
-  const paces = new Map<Step, Pace>()
+  const paces = new Map<string, Pace>()
   let current = 0
   const finishUntil = (position: number): void => {
     while (current < position) {
@@ -37,13 +48,14 @@ export async function runSteps<Step extends string, T>(
     }
   }
 
-  const running = work((step, done, total) => {
+  const running = work((step, done, total, part) => {
     finishUntil(order.indexOf(step))
     const line = lines.get(step)
-    const pace = paces.get(step) ?? new Pace(units[step])
-    paces.set(step, pace)
+    const title = part ? `${steps[step]}: ${part.title}` : steps[step]
+    const pace = paces.get(title) ?? new Pace(part ? part.unit : units[step])
+    paces.set(title, pace)
     const text = pace.text(done, total)
-    if (line && process.stderr.isTTY) line.title = `${steps[step]} ${text}`
+    if (line && process.stderr.isTTY) line.title = `${title} ${text}`
   })
   const settled = running.then(
     () => finishUntil(order.length),
@@ -69,6 +81,18 @@ export async function runSteps<Step extends string, T>(
     .catch(() => {})
   await settled
   return running
+}
+
+function relaySteps<Step extends string>(
+  steps: Record<Step, string>,
+  units: Partial<Record<Step, string>>,
+): ReportStep<Step> {
+  const relays = new Map<Step, Progress>()
+  return (step, done, total) => {
+    const report = relays.get(step) ?? relay(steps[step], units[step])
+    relays.set(step, report)
+    report(done, total)
+  }
 }
 
 /** A log wants one line a step, and no listr2 to load. */

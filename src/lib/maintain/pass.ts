@@ -1,3 +1,5 @@
+import type {ProgressMessage} from '@chops/core/command'
+
 import {withPassLock} from '@chops/core/change'
 import {sizeOf} from '@chops/core/persist-dir'
 
@@ -48,9 +50,12 @@ export interface PassOptions {
   fragmentation: number
   /** Whether oclif knows a command: its group may have been uninstalled. */
   hasCommand: (id: string) => boolean
+  /** Bytes that building an index may take; undefined for what is free. */
+  maxMemory: number | undefined
   /** Milliseconds after which no step begins and the one that runs is interrupted. */
   maxTime: number | undefined
-  onStep?: ((step: Step) => void) | undefined
+  /** The step that begins, or how far a command that it runs has come. */
+  onStep?: ((step: Step, progress?: ProgressMessage) => void) | undefined
   persistDirectory: string
   root: string
   signal: AbortSignal
@@ -112,7 +117,7 @@ class Runner {
     const started = performance.now()
     this.options.onStep?.('check')
     const words = [...COMMANDS.check.split(' '), this.options.persistDirectory]
-    const [outcome] = await this.runAll([words])
+    const [outcome] = await this.runAll('check', [words])
     const seconds = secondsSince(started)
     if (!outcome || 'error' in outcome.document) {
       const detail = outcome ? this.errorOf(outcome) : STOPPED
@@ -139,7 +144,7 @@ class Runner {
     this.options.onStep?.(step)
     const reason = step === 'vacuum' ? await this.whyNoVacuum(context) : undefined
     if (reason !== undefined) return this.skip(step, reason)
-    const outcomes = await this.runAll(plan.runs)
+    const outcomes = await this.runAll(step, plan.runs)
     const seconds = secondsSince(started)
     const failure = outcomes.find(({exitCode}) => exitCode !== 0)
     const result = {runs: plan.runs, seconds, step}
@@ -157,18 +162,22 @@ class Runner {
   /** Writing the whole file anew for a few pages is not worth it: Chroma fills them again. */
   private async whyNoVacuum(context: StepContext): Promise<string | undefined> {
     const {runs} = planStep('vacuum', {...context, dryRun: true}) as {runs: string[][]}
-    const [outcome] = await this.runAll(runs)
+    const [outcome] = await this.runAll('vacuum', runs)
     const {freeBytes, sizeBefore} = outcome?.document ?? {}
     if (typeof freeBytes !== 'number' || typeof sizeBefore !== 'number') return undefined
     return vacuumPays(freeBytes, sizeBefore) ? undefined : 'too few pages are free to be worth it'
   }
 
   /** Runs commands one after the other until one is interrupted. */
-  private async runAll(runs: readonly string[][]): Promise<CommandOutcome[]> {
+  private async runAll(step: Step, runs: readonly string[][]): Promise<CommandOutcome[]> {
+    const {onStep, root} = this.options
     const outcomes: CommandOutcome[] = []
-    for (const words of runs) {
+    for (const [at, words] of runs.entries()) {
       if (this.signal.aborted) break
-      outcomes.push(await runCommand(words, {root: this.options.root, signal: this.signal}))
+      const place = runs.length > 1 ? ` (${at + 1} of ${runs.length})` : ''
+      const onProgress = (progress: ProgressMessage): void =>
+        onStep?.(step, {...progress, title: `${progress.title}${place}`})
+      outcomes.push(await runCommand(words, {onProgress, root, signal: this.signal}))
     }
 
     return outcomes

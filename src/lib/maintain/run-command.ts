@@ -1,6 +1,8 @@
+import {type ProgressMessage, progressOf} from '@chops/core/command'
 import {damaged} from '@chops/core/errors'
 import {spawn} from 'node:child_process'
 import {join} from 'node:path'
+import type {Readable} from 'node:stream'
 import {text} from 'node:stream/consumers'
 
 /** What a command said with `--json`. */
@@ -11,6 +13,7 @@ export interface CommandOutcome {
 }
 
 export interface RunOptions {
+  onProgress?: ((progress: ProgressMessage) => void) | undefined
   /** Where the CLI lies: `config.root`. */
   root: string
   /** An abort interrupts the command, which then undoes what it began. */
@@ -23,9 +26,16 @@ export interface RunOptions {
  *
  * @throws ChopsError `damaged` when the process died without an answer
  */
-export async function runCommand(words: string[], {root, signal}: RunOptions): Promise<CommandOutcome> {
+export async function runCommand(
+  words: string[],
+  {onProgress, root, signal}: RunOptions,
+): Promise<CommandOutcome> {
   const child = spawn(process.execPath, [join(root, 'bin', 'run.js'), ...words, '--json'], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  })
+  child.on('message', (message) => {
+    const progress = progressOf(message)
+    if (progress) onProgress?.(progress)
   })
   const interrupt = (): void => {
     child.kill('SIGINT')
@@ -35,8 +45,8 @@ export async function runCommand(words: string[], {root, signal}: RunOptions): P
   if (signal.aborted) interrupt()
   try {
     const [stdout, stderr, exitCode] = await Promise.all([
-      text(child.stdout),
-      text(child.stderr),
+      text(child.stdout as Readable),
+      text(child.stderr as Readable),
       new Promise<null | number>((resolve, reject) => {
         child.once('error', reject)
         child.once('close', resolve)

@@ -33,6 +33,8 @@ export interface StepContext {
   dryRun: boolean
   /** Share of deleted elements, 0 to 1, above which an index is built anew. */
   fragmentation: number
+  /** Bytes that building an index may take; undefined for what is free. */
+  maxMemory: number | undefined
   persistDirectory: string
   /** Collections whose index another step of this pass has built from all its elements. */
   rebuilt: ReadonlySet<string>
@@ -55,7 +57,7 @@ export function vacuumPays(freeBytes: number, fileBytes: number): boolean {
 
 const PLANS: Record<ChangingStep, (context: StepContext) => StepPlan> = {
   clean: (context) => ({runs: [command('clean', context)]}),
-  commit: (context) => ({runs: [command('commit', context, ...skipDamaged(context))]}),
+  commit: (context) => ({runs: [command('commit', context, ...memory(context), ...skipDamaged(context))]}),
   log: (context) => ({runs: [command('log', context, ...skipDamaged(context))]}),
   rebuild(context) {
     const wanted = collectionsToRebuild(context.check, context.fragmentation).filter(
@@ -72,6 +74,7 @@ const PLANS: Record<ChangingStep, (context: StepContext) => StepPlan> = {
           `--database=${database}`,
           `--tenant=${tenant}`,
           backup,
+          ...memory(context),
         ),
       ),
     }
@@ -85,6 +88,10 @@ const PLANS: Record<ChangingStep, (context: StepContext) => StepPlan> = {
 
 function command(step: Step, {dryRun, persistDirectory}: StepContext, ...flags: string[]): string[] {
   return [...COMMANDS[step].split(' '), persistDirectory, ...flags, dryRun ? '--dry-run' : '--yes']
+}
+
+function memory({maxMemory}: StepContext): string[] {
+  return maxMemory === undefined ? [] : [`--max-memory=${maxMemory}`]
 }
 
 /** A damaged index may have lost what is still in the log, and a commit would build on what it has. */

@@ -23,6 +23,15 @@ describe('the pace of long work', () => {
     expect(said(reports)).to.deep.equal(['0 %', '10 %', '40 %, 6 s left'])
   })
 
+  it('says bytes as a size', () => {
+    const reports: [number, number][] = [
+      [0, 0],
+      [0.01, 500],
+      [4, 600],
+    ]
+    expect(said(reports, 'bytes').at(-1)).to.equal('60 %, 150.0B/s, 3 s left')
+  })
+
   it('does not count what was done before', () => {
     const reports: [number, number][] = [
       [0, 900],

@@ -87,8 +87,10 @@ Without --output, --verify checks a backup that was made before: PERSIST_DIR is 
       return {...plan, status: 'cancelled'}
     }
 
-    const result = await this.runSteps({copy: 'Copying', verify: 'Reading it back'}, (onStep) =>
-      backUp(dir, target, {onStep, signal: this.signal, verify: flags.verify}),
+    const result = await this.runSteps(
+      {copy: 'Copying', verify: 'Reading it back'},
+      (onStep) => backUp(dir, target, {onStep, signal: this.signal, verify: flags.verify}),
+      {units: {copy: 'bytes'}},
     )
     this.log(doneText(result))
     return result

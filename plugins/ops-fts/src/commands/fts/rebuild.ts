@@ -60,8 +60,10 @@ Stop Chroma first.`
     if (!flags['dry-run']) await requireRoomForFts(plan)
     const decision = await this.approve(dir, flags, questionText(plan))
     if (decision !== 'approved') return {...plan, status: decision}
-    const {result, warnings} = await this.runSteps(STEPS, (onStep) =>
-      rebuildFullText(plan, {force: flags.force, onStep, signal: this.signal}),
+    const {result, warnings} = await this.runSteps(
+      STEPS,
+      (onStep) => rebuildFullText(plan, {force: flags.force, onStep, signal: this.signal}),
+      {units: {fill: 'documents'}},
     )
     for (const warning of warnings) this.warn(warning)
     this.log(doneText(result))

@@ -118,15 +118,19 @@ The new index is built beside the old one, read back and verified, and put in fo
     await withWriteAccess(dir.path, flags, async (writable) => {
       for (const plan of planned) {
         const result = await this.attempt(chosen.length === 1, plan, output.failed, () =>
-          this.runSteps(STEPS, (onStage) =>
-            rebuild(writable, plan, {
-              backup: flags.backup,
-              maxMemory: flags['max-memory'],
-              method: flags.method,
-              onStage,
-              signal: this.signal,
-              threads: flags['num-threads'],
-            }),
+          this.runSteps(
+            STEPS,
+            (onStage) =>
+              rebuild(writable, plan, {
+                backup: flags.backup,
+                maxMemory: flags['max-memory'],
+                method: flags.method,
+                onStage,
+                signal: this.signal,
+                threads: flags['num-threads'],
+              }),
+            // A repair goes through an element more than once.
+            {units: plan.method === 'full' ? {build: 'vectors'} : {}},
           ),
         )
         if (!result) continue

@@ -75,13 +75,16 @@ A small part is added to the graph there is; a large one, or a collection withou
     await withWriteAccess(dir.path, flags, async (writable) => {
       for (const plan of pending) {
         const result = await this.attempt(pending.length === 1, plan, output.failed, () =>
-          this.runSteps(STEPS, (onStage) =>
-            commit(writable, plan, {
-              maxMemory: flags['max-memory'],
-              onStage,
-              signal: this.signal,
-              threads: flags['num-threads'],
-            }),
+          this.runSteps(
+            STEPS,
+            (onStage) =>
+              commit(writable, plan, {
+                maxMemory: flags['max-memory'],
+                onStage,
+                signal: this.signal,
+                threads: flags['num-threads'],
+              }),
+            {units: {build: 'vectors'}},
           ),
         )
         if (!result) continue
