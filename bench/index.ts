@@ -8,6 +8,7 @@ import {CACHE} from './data/cache.js'
 import {measureGrowth} from './growth.js'
 import {measureLarge} from './large.js'
 import {measureMoving} from './moving.js'
+import {measurePushing} from './pushing.js'
 import {machineText, publish, type Results} from './publish.js'
 import {measureRecall, recallText} from './recall.js'
 import {tableOf} from './report.js'
@@ -31,6 +32,7 @@ const parts: Record<string, () => Promise<Row[]>> = {
   large: () => measureLarge(shape),
   changing: measureChanging,
   moving: measureMoving,
+  pushing: measurePushing,
   upkeep: measureUpkeep,
 }
 const wanted = values.only?.split(',') ?? [...Object.keys(parts), 'growth']
