@@ -41,6 +41,7 @@ describe('db check --fix that is killed or meets a fault', function () {
       const before = await check(persistDir)
       const known = alarmsOf(before)
       const vectors = ledgerOf(before)
+      const knownToSqlite = await withDatabase(persistDir, (db) => databaseProblems(db))
 
       async function problems(dir: string, {ending}: Visit): Promise<string[]> {
         // Opens the directory as Chroma would, which takes an unfinished write back.
@@ -48,7 +49,7 @@ describe('db check --fix that is killed or meets a fault', function () {
         const after = await check(dir)
         const found = alarmsOf(after)
         return [
-          ...sqlite.filter((problem) => !/full-text|fts5/i.test(problem)),
+          ...sqlite.filter((problem) => !/full-text|fts5/i.test(problem) && !knownToSqlite.includes(problem)),
           ...found.filter((id) => !known.includes(id)).map((id) => `${id} is new`),
           ...(ending === 'done' ? found.map((id) => `${id} is left`) : []),
           ...(ledgerOf(after) === vectors ? [] : [`the vectors differ: ${ledgerOf(after)}`]),

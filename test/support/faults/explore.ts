@@ -1,6 +1,7 @@
 import {cpSync, mkdirSync, rmSync} from 'node:fs'
 import {join} from 'node:path'
 
+import {EXIT_CODE} from '../../../core/src/command/exit-codes.js'
 import {temporaryFolder} from '../fixtures.js'
 import {type FaultedRun, type FaultKind, type Point, runFaulted} from './faulted-run.js'
 
@@ -46,7 +47,6 @@ export interface Summary {
 
 const PARALLEL = 2
 const SHOWN = 100
-const BUG = 70
 const TAKES_ROOM = new Set([
   'appendFile',
   'copyFile',
@@ -144,7 +144,7 @@ function endText({code, signal}: FaultedRun): string {
 
 /** What is wrong with the way a run ended, whatever it left in the directory. */
 function endProblems(run: FaultedRun, ending: Ending, kind: FaultKind | undefined): string[] {
-  const {code, leftInTemporary, leftProcess, signal, stderr, timedOut} = run
+  const {code, leftInTemporary, leftProcess, signal, stderr, stdout, timedOut} = run
   const problems: string[] = []
   const isKill = kind?.startsWith('kill') ?? false
   const lines = stderr.trim().split('\n')
@@ -153,9 +153,11 @@ function endProblems(run: FaultedRun, ending: Ending, kind: FaultKind | undefine
   else if (isKill !== (ending === 'killed')) problems.push('it ends in another way than the fault asks for')
   if (signal !== null && ending !== 'killed' && kind !== 'SIGINT') problems.push(`it dies: ${said}`)
   if (kind === undefined && ending === 'failed') problems.push(`it fails by itself: ${said}`)
-  if (code === BUG || /^\s+at .+:\d+:\d+\)?$/m.test(stderr))
+  if (code === EXIT_CODE.bug || /^\s+at .+:\d+:\d+\)?$/m.test(stderr))
     problems.push(`it calls the fault a bug: ${said}`)
-  if (code !== 0 && code !== null && said === '') problems.push('it fails without a word')
+  // A check says on stdout what it found, an unreadable database among it.
+  const hasFindings = code === EXIT_CODE.findings && stdout !== ''
+  if (code !== 0 && code !== null && said === '' && !hasFindings) problems.push('it fails without a word')
   if (leftProcess) problems.push('a process outlives it')
   if (!isKill && leftInTemporary.length > 0)
     problems.push(`it leaves ${leftInTemporary.join(', ')} in TMPDIR`)
