@@ -9,6 +9,10 @@ interface Rebuilt {
   rebuilt: {collection: string; method: string; reason: string; recall: number}[]
 }
 
+interface Committed {
+  committed: {method: string}[]
+}
+
 const VERSIONS: readonly EngineVersion[] = ['0.4.24', '0.5.5', '0.5.23', '0.6.3', '1.0.16', '1.5.9']
 
 /**
@@ -58,6 +62,13 @@ describe('an index that is repaired again and again, as Chroma goes on writing',
 
         await expectSound(engine, dir, before, {recallTolerance: FLATTERED})
       }
+
+      // What the engine wrote last goes into graphs that were repaired.
+      const before = await snapshotBy(engine, dir)
+      const {code, json} = await chopsJson<Committed>(['wal', 'commit', dir, '-y'])
+      expect(code).to.equal(0)
+      expect(json.committed.map(({method}) => method)).to.include('extend')
+      await expectSound(engine, dir, before, {recallTolerance: FLATTERED})
     })
   }
 })

@@ -111,11 +111,11 @@ async function loadOldGraph(
 }
 
 /** Why a repaired graph is not good enough: it is held against the old one without the elements that are gone. */
-async function worseThanBefore(
+export async function worseThanBefore(
   folder: string,
   old: HnswGraph,
   elements: NewElements,
-  {recall}: VerifiedIndex,
+  {recall}: Pick<VerifiedIndex, 'recall'>,
   options: Pick<StageOptions, 'signal'> & {space: HnswParameters['space']},
 ): Promise<string | undefined> {
   const found = `a repaired graph would find ${recall.toFixed(3)} of the nearest on a sample`

@@ -1,10 +1,11 @@
 import {withWriteAccess} from '@chops/core/change'
-import {commitLog} from '@chops/core/reindex'
+import {commitLog, rebuildIndex} from '@chops/core/reindex'
 import {expect} from 'chai'
 import {rmSync} from 'node:fs'
 import {join} from 'node:path'
 
 import {writeIndexMetadata} from '../../../core/src/hnsw/index-metadata-writer.js'
+import {readPersistState} from '../../support/faults/persist-state.js'
 import {unpackFixture} from '../../support/fixtures.js'
 import {appendLog, locate, readStoredIndex, withoutLoaderInChildren} from '../../support/segments.js'
 
@@ -25,6 +26,24 @@ describe('a small log that is committed to an index', () => {
     }
 
     expect(after.metadata.totalElementsAdded).to.be.at.least(before.metadata.totalElementsAdded)
+  })
+
+  it('goes into a graph that was repaired just before', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const located = await locate(persistDir, 'churned')
+    const repaired = await withWriteAccess(persistDir, {}, (dir) =>
+      rebuildIndex(dir, located, {backup: false, method: 'repair'}),
+    )
+    expect(repaired?.result.method).to.equal('repair')
+    const again = await locate(persistDir, 'churned')
+    const known = [...(await readStoredIndex(again.folder, 'cosine')).metadata.idToLabel.keys()]
+    const rows = known.slice(0, 5).map((id) => ({id, operation: 3}))
+    await appendLog(persistDir, again.topic, rows)
+    const committed = await withWriteAccess(persistDir, {}, (dir) => commitLog(dir, again, ONE_THREAD))
+    expect(committed?.result).to.include({appliedRows: 5, method: 'extend'})
+    const after = await readStoredIndex(committed?.folder ?? '', 'cosine')
+    expect([...after.metadata.idToLabel.keys()]).to.have.members(known.slice(5))
+    expect((await readPersistState(persistDir)).problems).to.deep.equal([])
   })
 
   it('takes out of reach what no id owns', async () => {
