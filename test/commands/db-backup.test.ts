@@ -17,6 +17,9 @@ import {dirname, join} from 'node:path'
 
 import type {Backup, VerifiedBackup} from '../../plugins/ops-db/src/services/backup/backup.js'
 
+import {listContents} from '../../plugins/ops-db/src/services/backup/contents.js'
+import type {Manifest} from '../../plugins/ops-db/src/services/backup/manifest.js'
+import {writeArchive} from '../../plugins/ops-db/src/services/backup/to-archive.js'
 import {whileOpenElsewhere} from '../support/background.js'
 import {chops, chopsJson} from '../support/cli.js'
 import {overwrite} from '../support/damage.js'
@@ -109,6 +112,35 @@ describe('db backup', () => {
         const {code, stderr} = await verdictOn(file)
         expect(code, `${what}: ${stderr}`).to.equal(4)
         expect(stderr, what).to.match(/^Error: [^\n]+\n {2}[^\n]+\n$/)
+      }
+    })
+  }
+
+  for (const ending of ['tar.gz', 'tar.zst'] as const) {
+    it(`ends a .${ending} that cannot be written with the reason, however far it is`, async () => {
+      const {persistDir} = unpackFixture('chroma-1.5.9')
+      const {entries} = await listContents(persistDir, [], join(persistDir, 'chroma.sqlite3'))
+      const plan = {entries, format: ending, target: `backup.${ending}`}
+      const noManifest = async (): Promise<Manifest> => ({}) as Manifest
+      const written = async (writable: number): Promise<number> => {
+        let chunks = 0
+        const write = async (): Promise<void> => {
+          if (chunks === writable) throw new Error('the disk is full')
+          chunks += 1
+        }
+
+        await writeArchive(plan, write, noManifest, {onBytes() {}})
+        return chunks
+      }
+
+      const all = await written(Infinity)
+      expect(all).to.be.greaterThan(0)
+      for (let writable = 0; writable < all; writable++) {
+        const error = await written(writable).then(
+          () => {},
+          (reason: unknown) => reason,
+        )
+        expect(error, `after ${writable} of ${all}`).to.have.property('message', 'the disk is full')
       }
     })
   }

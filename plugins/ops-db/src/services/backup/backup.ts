@@ -159,8 +159,8 @@ type Seal = (files: BackedUpFile[]) => Promise<Manifest>
 
 async function toFolder(dir: PersistDir, target: string, options: BackupOptions): Promise<Taken> {
   const temporary = `${target}.${randomUUID()}.tmp`
-  await mkdir(temporary, {mode: PRIVATE})
   try {
+    await mkdir(temporary, {mode: PRIVATE})
     const taken = await atOneInstant(dir, async (contents, seal) => {
       await requireRoom(target, contents)
       const onBytes = counter(contents, options)

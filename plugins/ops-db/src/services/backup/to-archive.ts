@@ -59,11 +59,17 @@ export async function writeArchive(
   }
 
   const gzip = format === 'tar.gz' ? createGzip() : undefined
+  let unwritable: unknown
   const writing = async (): Promise<void> => {
     const bytes: AsyncIterable<Uint8Array> = gzip
       ? pack.pipe(gzip)
       : compressZstd(pack as AsyncIterable<unknown> as AsyncIterable<Uint8Array>)
-    for await (const chunk of bytes) await write(chunk)
+    for await (const chunk of bytes) {
+      await write(chunk).catch((error: unknown) => {
+        unwritable = error
+        throw error
+      })
+    }
   }
 
   // Whichever fails ends the other, which would wait for it for ever. The error is thrown below, to be told once.
@@ -80,7 +86,7 @@ export async function writeArchive(
   const reasons: unknown[] = [packed, written].flatMap((end) =>
     end.status === 'rejected' ? [end.reason] : [],
   )
-  throw reasons.find((reason) => isCause(reason)) ?? reasons[0]
+  throw unwritable ?? reasons.find((reason) => isCause(reason)) ?? reasons[0]
 }
 
 /** Not what one side says when the other has gone. */
