@@ -136,11 +136,11 @@ describe('db backup', () => {
       const all = await written(Infinity)
       expect(all).to.be.greaterThan(0)
       for (let writable = 0; writable < all; writable++) {
-        const error = await written(writable).then(
+        const reason = await written(writable).then(
           () => {},
-          (reason: unknown) => reason,
+          (error: unknown) => error,
         )
-        expect(error, `after ${writable} of ${all}`).to.have.property('message', 'the disk is full')
+        expect(reason, `after ${writable} of ${all}`).to.have.property('message', 'the disk is full')
       }
     })
   }
