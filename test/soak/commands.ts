@@ -4,15 +4,21 @@ import {fileURLToPath} from 'node:url'
 
 import type {EngineVersion} from '../engines/support/engines.js'
 import type {Space} from '../engines/support/judge.js'
-import type {ModelCollection} from './model.js'
 
 import {type Dice, SPACES, THRESHOLDS} from './dice.js'
+import {type ModelCollection, type Place, PLACES} from './model.js'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 /** What a command is given: the arguments after the directory, and what it may do to the collection. */
 export interface Call {
   args: string[]
+  /** The directory is copied to this folder or archive. */
+  backup?: string
+  /** The collection of this file is made again in this place, whatever is there. */
+  restored?: {path: string; place: Place}
+  /** The collection of this place is written to this file. */
+  saved?: {path: string; place: Place}
   /** The collection gets this space. */
   space?: Space
 }
@@ -33,6 +39,7 @@ type Command = [words: string, call?: (situation: Situation) => Call | string[] 
 const COMMANDS: Command[] = [
   ['hnsw rebuild', rebuild],
   ['hnsw rebuild', rebuild],
+  ['hnsw rebuild', ({dice}) => ['--all', '--fragmentation', dice.pick(['0.02', '0.2'])]],
   [
     'hnsw config',
     ({collection, dice}) => [
@@ -40,6 +47,7 @@ const COMMANDS: Command[] = [
       ...thresholds(dice),
       '--search-ef',
       `${dice.pick([10, 60, 200])}`,
+      ...dice.some(['--num-threads', '2', '--resize-factor', '1.3']),
     ],
   ],
   ['hnsw info', ({collection, dice}) => [...at(collection), ...dice.some(['--verbose'])]],
@@ -56,8 +64,15 @@ const COMMANDS: Command[] = [
   ['db info'],
   ['db clean', ({dice}) => dice.some(['--backups'])],
   ['db vacuum'],
+  ['db check', ({dice}) => ['--fix', ...dice.some(['--verbose'])]],
+  ['db backup', backup],
   ['fts rebuild'],
+  ['maintain', ({dice}) => ['--fragmentation', '0.05', ...dice.some(['--backup'])]],
   ['collection list'],
+  ['collection snapshot', snapshot],
+  ['collection snapshot', snapshot],
+  ['collection restore', restore],
+  ['collection restore', restore],
 ]
 
 /** A command that is built, with what it is called with here. */
@@ -90,9 +105,39 @@ function rebuild({collection, dice}: Situation): Call {
     ...dice.some(['--num-threads', '2']),
     ...dice.some(['--no-backup']),
   ]
-  if (!dice.chance(0.2)) return {args}
+  if (!dice.chance(0.2)) {
+    // A repair keeps M and the space.
+    const methods = args.includes('--m') ? ['auto', 'full'] : ['auto', 'full', 'repair', 'repair']
+    return {args: [...args, ...(dice.chance(0.7) ? ['--method', dice.pick(methods)] : [])]}
+  }
+
   const space = dice.pick(SPACES)
   return {args: [...args, '--space', space], space}
+}
+
+function backup({dice}: Situation): Call {
+  const path = `${DIRECTORY}.${dice.pick(['copy', 'tar.gz'])}`
+  return {args: ['--output', path, '--verify'], backup: path}
+}
+
+function snapshot({collection: {place}, dice}: Situation): Call {
+  const path = snapshotOf(place)
+  const args = [...at({place}), '--output', path, ...dice.some(['--compress', 'none'])]
+  return {args, saved: {path, place}}
+}
+
+/** In the place of the collection, or of another one, or of none. */
+function restore({collection, dice}: Situation): Call {
+  const place = dice.chance(0.6) ? collection.place : dice.pick(PLACES)
+  const [tenant, database, name] = place
+  const path = snapshotOf(collection.place)
+  const args = ['--input', path, '--replace', '--as', name, '--database', database, '--tenant', tenant]
+  return {args, restored: {path, place}}
+}
+
+/** One file for each collection, so that a restore finds what the last snapshot wrote, whenever that was. */
+function snapshotOf(place: Place): string {
+  return `${DIRECTORY}.${place.join('.')}.snapshot`
 }
 
 function thresholds(dice: Dice): string[] {
@@ -100,7 +145,7 @@ function thresholds(dice: Dice): string[] {
   return ['--batch-size', `${batch}`, '--sync-threshold', `${sync}`]
 }
 
-function at({place: [tenant, database, name]}: ModelCollection): string[] {
+function at({place: [tenant, database, name]}: Pick<ModelCollection, 'place'>): string[] {
   return ['--collection', name, '--database', database, '--tenant', tenant]
 }
 

@@ -27,6 +27,7 @@ const SHOWN = 3
 /** What an engine gives out, held against what must be there: sentences, none when all is well. */
 export function recordProblems(model: Model, dump: Dumped[]): string[] {
   const found = new Map(dump.map((collection) => [collection.place.join('/'), collection]))
+  settle(model, found)
   const extra = [...found.keys()].filter((name) => !model.collections.has(name))
   return [
     ...extra.map((name) => `${name}: should not exist`),
@@ -36,6 +37,21 @@ export function recordProblems(model: Model, dump: Dumped[]): string[] {
       return problems.map((problem) => `${name}: ${problem}`)
     }),
   ]
+}
+
+/** Has the model take over what killed restores have put in force; the rest is as it was before them. */
+function settle({alternatives, collections}: Model, found: ReadonlyMap<string, Dumped>): void {
+  for (const [name, restored] of alternatives) {
+    const before = collections.get(name)
+    const there = found.get(name)
+    const isAsBefore = before && there && collectionProblems(before, there).length === 0
+    const isRestored = there && collectionProblems(restored, there).length === 0
+    // Both, where nothing but the space may tell them apart.
+    if (isAsBefore && isRestored) before.spaces = new Set([...before.spaces, ...restored.spaces])
+    else if (isRestored) collections.set(name, restored)
+  }
+
+  alternatives.clear()
 }
 
 function collectionProblems({isExact, records}: ModelCollection, {count, records: found}: Dumped): string[] {

@@ -6,6 +6,14 @@ import {Random} from '../../bench/data/random.js'
 /** Tenant, database and name: what tells a collection from every other. */
 export type Place = [tenant: string, database: string, name: string]
 
+export const PLACES: Place[] = [
+  ['default_tenant', 'default_database', 'alpha'],
+  ['default_tenant', 'default_database', 'beta'],
+  ['default_tenant', 'second', 'alpha'],
+  ['acme', 'prod', 'alpha'],
+  ['acme', 'prod', 'gamma'],
+]
+
 /**
  * What a user does to the records of a collection. It names ids whether they exist or not, so that a list of operations stays
  * one when some of it is left out: the model says what there is to do.
@@ -41,6 +49,8 @@ export const DIMENSION = 8
 /** What must be in the directory. */
 export class Model {
   readonly collections = new Map<string, ModelCollection>()
+  /** What a restore that was killed may have put in the place of a collection, or where there was none. */
+  readonly alternatives = new Map<string, ModelCollection>()
 
   at(place: Place): ModelCollection | undefined {
     return this.collections.get(place.join('/'))
@@ -104,6 +114,17 @@ export class Model {
     }
     this.collections.set(place.join('/'), collection)
     return collection
+  }
+}
+
+/** A collection as it is now, for later or for another place. */
+export function copyOf(collection: ModelCollection, place = collection.place): ModelCollection {
+  return {
+    ...collection,
+    place,
+    gone: new Set(collection.gone),
+    records: new Map(collection.records),
+    spaces: new Set(collection.spaces),
   }
 }
 

@@ -2,7 +2,7 @@ import type {EngineVersion} from '../engines/support/engines.js'
 
 import {anyCommand, type Call} from './commands.js'
 import {Dice, SPACES, THRESHOLDS} from './dice.js'
-import {Model, type Operation, type Place} from './model.js'
+import {Model, type Operation, PLACES} from './model.js'
 
 /** How a command is killed: after this part of the time that it usually takes, or at this call that leaves a mark on the disk. */
 export type Kill = {atCall: number} | {atPart: number}
@@ -11,13 +11,6 @@ export type Kill = {atCall: number} | {atPart: number}
 export type Round =
   (Call & {kill?: Kill; turn: 'chops'}) | {operations: Operation[]; turn: 'engine'; version: EngineVersion}
 
-const PLACES: Place[] = [
-  ['default_tenant', 'default_database', 'alpha'],
-  ['default_tenant', 'default_database', 'beta'],
-  ['default_tenant', 'second', 'alpha'],
-  ['acme', 'prod', 'alpha'],
-  ['acme', 'prod', 'gamma'],
-]
 const MOST_OPERATIONS = 5
 const MOST_COMMANDS = 3
 /** Of each collection, so that adds meet deletes. */

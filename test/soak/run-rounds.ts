@@ -1,6 +1,6 @@
-import {spawn} from 'node:child_process'
+import {execFileSync, spawn} from 'node:child_process'
 import {once} from 'node:events'
-import {mkdirSync} from 'node:fs'
+import {existsSync, mkdirSync, renameSync, rmSync} from 'node:fs'
 import {join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 
@@ -13,7 +13,7 @@ import {temporaryFolder} from '../support/fixtures.js'
 import {DIRECTORY, isBuilt} from './commands.js'
 import {type Answer, type Dumped, queryProblems, recordProblems} from './compare.js'
 import {type RunningEngine, withEngine} from './engine-turn.js'
-import {Model, type ModelCollection} from './model.js'
+import {copyOf, Model, type ModelCollection, type Place} from './model.js'
 
 const RUN = fileURLToPath(new URL('../../bin/run.js', import.meta.url))
 const K = 5
@@ -59,6 +59,7 @@ export async function runRounds(
 class Soak {
   private readonly model = new Model()
   private readonly milliseconds = new Map<string, number>()
+  private readonly saved = new Map<string, ModelCollection>()
   private hasDirectory = false
 
   constructor(
@@ -87,18 +88,21 @@ class Soak {
 
   async chopsTurn(round: ChopsRound): Promise<string> {
     const text = `chops ${round.args.join(' ')}`
-    if (!this.hasDirectory) return `${text}: left out`
+    if (!this.hasDirectory || !this.isPossible(round)) return `${text}: left out`
     const started = performance.now()
-    const args = [...round.args.map((arg) => arg.replace(DIRECTORY, this.persistDir)), '--json']
+    const args = [...round.args.map((arg) => this.pathOf(arg)), '--json']
     const withYes = args.includes('--yes') || !changes(round) ? args : [...args, '--yes']
     const {code, signal, stderr, stdout} = await this.run(round, withYes)
-    const isDone = code === 0
+    const isDone = code === 0 || (code === 1 && REPORTING.has(commandOf(round)))
     if (signal === null) this.milliseconds.set(commandOf(round), performance.now() - started)
     if (!isDone && signal !== 'SIGKILL') {
       throw new Error(`${text} ends with ${signal ?? code}\n${stderr}\n${stdout}`.trim())
     }
 
     this.noteSpace(round, isDone)
+    this.noteSnapshot(round, isDone)
+    this.noteRestore(round, isDone)
+    if (round.backup !== undefined) await this.goOnIn(this.pathOf(round.backup), isDone)
     await this.check()
     return `${text}: ${signal ?? 'done'}`
   }
@@ -114,12 +118,62 @@ class Soak {
   }
 
   private noteSpace({args, space}: ChopsRound, isDone: boolean): void {
-    const value = (flag: string): string => args[args.indexOf(flag) + 1] ?? ''
-    const collection = space && this.model.at([value('--tenant'), value('--database'), value('--collection')])
+    const collection = space && this.model.at(placeOf(args))
     if (!collection) return
     // A collection without a vector has no index to change.
     collection.spaces = new Set([space, ...(isDone && collection.records.size > 0 ? [] : collection.spaces)])
     if (space === 'cosine') collection.isExact = false
+  }
+
+  /**
+   * A snapshot needs its collection, a restore its file. While it is open whether a killed restore took effect, nothing is done
+   * of which the model would then have to say two things.
+   */
+  private isPossible({args, restored, saved, space}: ChopsRound): boolean {
+    const place = restored?.place ?? saved?.place ?? (space && placeOf(args))
+    if (place && this.model.alternatives.has(place.join('/'))) return false
+    if (saved) return this.model.at(saved.place) !== undefined
+    return !restored || this.saved.has(restored.path)
+  }
+
+  /** A file that a kill left is the old one or the new one: nothing is restored from it any more. */
+  private noteSnapshot({saved}: ChopsRound, isDone: boolean): void {
+    const collection = saved && this.model.at(saved.place)
+    if (!collection) return
+    if (isDone) this.saved.set(saved.path, copyOf(collection))
+    else this.saved.delete(saved.path)
+  }
+
+  private noteRestore({restored}: ChopsRound, isDone: boolean): void {
+    const saved = restored && this.saved.get(restored.path)
+    if (!saved) return
+    const {alternatives, collections} = this.model
+    const into = isDone ? collections : alternatives
+    into.set(restored.place.join('/'), copyOf(saved, restored.place))
+  }
+
+  /** What has the name of a backup is complete, killed or not: it verifies, and the rounds go on in it. */
+  private async goOnIn(backup: string, isDone: boolean): Promise<void> {
+    if (!existsSync(backup)) {
+      if (isDone) throw new Error('db backup leaves no backup')
+      return
+    }
+
+    const {code, stderr, stdout} = await chops(['db', 'backup', backup, '--verify', '--json'])
+    if (code !== 0) throw new Error(`db backup does not verify\n${stderr}\n${stdout}`)
+    rmSync(this.persistDir, {recursive: true})
+    if (!backup.endsWith('.tar.gz')) {
+      renameSync(backup, this.persistDir)
+      return
+    }
+
+    mkdirSync(this.persistDir)
+    execFileSync('tar', ['-xzf', backup, '-C', this.persistDir, '--strip-components=1'])
+    rmSync(backup)
+  }
+
+  private pathOf(arg: string): string {
+    return arg.replace(DIRECTORY, this.persistDir)
   }
 
   /** Nothing may be found but what engines, dropped collections and kills leave lying about. */
@@ -169,6 +223,14 @@ function commandOf({args}: ChopsRound): string {
   return args.slice(0, args.indexOf(DIRECTORY)).join(' ')
 }
 
+/** The collection that a command names. */
+function placeOf(args: string[]): Place {
+  const value = (flag: string): string => args[args.indexOf(flag) + 1] ?? ''
+  return [value('--tenant'), value('--database'), value('--collection')]
+}
+
+/** Exit with 1 where they have found something: what that is, the check after every round says. */
+const REPORTING = new Set(['db check', 'maintain'])
 const READ_ONLY = new Set(['collection list', 'db info', 'hnsw info', 'wal info'])
 
 function changes(round: ChopsRound): boolean {
