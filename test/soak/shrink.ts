@@ -67,6 +67,9 @@ function operationsOf(round: Round | undefined): Extract<Round, {turn: 'engine'}
 function kindOf({problem}: Failure): string {
   const [line = ''] = problem.split('\n')
   return line
-    .replaceAll(/[\w-]+\/[\w-]+\/[\w-]+: |<persist dir>.*? ends|\d+|: (id-|päth).*/g, '')
+    .replaceAll(
+      /[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}|[\w-]+\/[\w-]+\/[\w-]+: |<persist dir>.*? ends|\d+|: (id-|päth).*/g,
+      '',
+    )
     .slice(0, 60)
 }
