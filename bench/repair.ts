@@ -1,8 +1,9 @@
 /**
  * Repair beside a full build, of the same elements in the same run: `npx tsx bench/repair.ts [--records N]
- * [--dimension N] [--rounds N]`. What is measured is the stage "build" of `hnsw rebuild`.
+ * [--dimension N] [--rounds N] [--vectors FILE]`. What is measured is the stage "build" of `hnsw rebuild`. The file has the
+ * vectors one after the other as little-endian floats of 32 bits; without one they are generated, in clusters.
  */
-import {rm} from 'node:fs/promises'
+import {readFile, rm} from 'node:fs/promises'
 import {join} from 'node:path'
 import {performance} from 'node:perf_hooks'
 import {parseArgs} from 'node:util'
@@ -30,6 +31,7 @@ const {values} = parseArgs({
     dimension: {default: '384', type: 'string'},
     records: {default: '20000', type: 'string'},
     rounds: {default: '3', type: 'string'},
+    vectors: {type: 'string'},
   },
 })
 const dimension = Number(values.dimension)
@@ -39,7 +41,8 @@ const build = {M: 16, efConstruction: 100, precision: 'bf16', space: 'cosine'} a
 const folder = (name: string) => join(root, name)
 const root = temporaryFolder()
 
-const vectors = clusteredVectors(records, dimension)
+const vectors =
+  values.vectors === undefined ? clusteredVectors(records, dimension) : await vectorsOf(values.vectors)
 const labels = Float64Array.from({length: records}, (_, i) => i + 1)
 const norms = normalizeVectors(vectors, dimension)
 await buildIndex({...build, elements: {dimension, labels, norms, vectors}, outDir: folder('old')})
@@ -78,6 +81,13 @@ for (const [percent, goal] of GOALS) {
     ]
     console.log(`  recall@10 at ef ${ef}: ${repaired.toFixed(4)} repaired, ${fresh.toFixed(4)} built in full`)
   }
+}
+
+async function vectorsOf(file: string): Promise<Float32Array> {
+  const bytes = new Uint8Array(await readFile(file))
+  if (bytes.length < 4 * records * dimension)
+    throw new RangeError(`${file} has fewer than ${records} vectors of ${dimension} dimensions`)
+  return new Float32Array(bytes.buffer, 0, records * dimension)
 }
 
 function pick(ids: Uint32Array): IndexElements {
