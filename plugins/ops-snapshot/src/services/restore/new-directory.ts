@@ -40,8 +40,8 @@ export async function restoreIntoNewDirectory(
   const place = resolve(path)
   await requireParent(place)
   const temporary = `${place}.${randomUUID()}.tmp`
-  await mkdir(temporary)
   try {
+    await mkdir(temporary)
     const restored = await fill(temporary, snapshot, wish, options)
     await fsyncPath(temporary)
     await rename(temporary, place)
