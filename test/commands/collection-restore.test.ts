@@ -1,5 +1,5 @@
 import {expect} from 'chai'
-import {existsSync, readdirSync, writeFileSync} from 'node:fs'
+import {existsSync, readdirSync, statSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 
 import {readCatalog} from '../../core/src/catalog/catalog.js'
@@ -8,6 +8,8 @@ import {openPersistDir} from '../../core/src/persist-dir/persist-dir.js'
 import type {CollectionList} from '../../plugins/ops-snapshot/src/services/list-collections.js'
 import type {CollectionRestoreOutput} from '../../plugins/ops-snapshot/src/commands/collection/restore.js'
 
+import {openSnapshot} from '../../plugins/ops-snapshot/src/services/format/open.js'
+import {roomFor} from '../../plugins/ops-snapshot/src/services/restore/restore-into.js'
 import {chops, chopsJson} from '../support/cli.js'
 import {DAMAGE} from '../support/damage.js'
 import {type FixtureName, FIXTURES, temporaryFolder, unpackFixture} from '../support/fixtures.js'
@@ -238,6 +240,20 @@ describe('collection restore', () => {
     })
     expect(answer.stdout).to.include('Cancelled: nothing was changed.')
     expect(fingerprint(persistDir)).to.deep.equal(before)
+  })
+
+  it('asks for room for the index files once, and for rows as often as tables and indexes hold them', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const {folder} = await locate(persistDir, 'churned')
+    const index = readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0)
+    for (const compression of ['none', 'zlib']) {
+      const file = await takeSnapshot(persistDir, {name: 'churned'}, '--compress', compression)
+      const snapshot = await openSnapshot(file)
+      const room = await roomFor(snapshot)
+      await snapshot.close()
+      expect(room).to.be.greaterThan(index)
+      if (compression === 'none') expect(room).to.equal(index + 3 * (statSync(file).size - index))
+    }
   })
 
   it('refuses a damaged snapshot, and a folder that is not of Chroma', async () => {

@@ -34,10 +34,19 @@ export interface RestoredCollection extends RestoreTarget {
   warning: string | undefined
 }
 
-/** Rows in Chroma's tables, with their indexes and the full-text index, take about this much of a snapshot's size. */
-const ROOM = 3
+/** Rows in Chroma's tables, with their indexes and the full-text index, take at most so many times what they take in a snapshot. */
+const ROOM_FOR_ROWS = 3
 /** Pages of the database kept in memory while rows go in, in KiB. */
 const CACHE_KIB = 65_536
+
+/** Bytes on the disk that the collection of a snapshot takes at most once it is restored. */
+export async function roomFor(snapshot: Snapshot): Promise<number> {
+  const stored = await snapshot.db.get<{bytes: null | number}>(
+    'SELECT sum(length(data)) AS bytes FROM hnsw_segment_data',
+  )
+  const rows = snapshot.size - Number(stored?.bytes ?? 0)
+  return indexBytes(await readStoredFiles(snapshot)) + ROOM_FOR_ROWS * rows
+}
 
 /**
  * Restores the collection of a snapshot into an open directory: the index files into a new folder, checked, and all rows,
@@ -55,8 +64,7 @@ export async function restoreInto(
   wish: RestoreWish,
   options: RestoreOptions = {},
 ): Promise<RestoredCollection> {
-  const bytes = indexBytes(await readStoredFiles(snapshot)) + ROOM * snapshot.size
-  await requireFreeSpace(dir.path, bytes, 'the restored collection')
+  await requireFreeSpace(dir.path, await roomFor(snapshot), 'the restored collection')
   await dir.db.exec(`PRAGMA cache_size = -${CACHE_KIB}`)
   await attach(dir.db, SNAPSHOT, snapshot.db)
   const target = targetOf(snapshot.collection, wish)
