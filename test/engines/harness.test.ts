@@ -77,6 +77,18 @@ describe('the judging engines', () => {
     expect(problems[0]).to.match(/^acme\/prod\/churned: as changed, query: Chroma 1\.5\.9 died of SIGSEGV/)
   })
 
+  it('finds records that no query reaches, unless the engine built the index itself', async function () {
+    const engine = await engineOrSkip(this, '1.5.9')
+    const {expected, persistDir} = unpackFixture('chroma-1.5.9')
+    spoil(engine, persistDir, 'acme/prod/churned', 'unlink')
+    const options = {goOn: false, recallTolerance: 0.5}
+    const {problems} = await judgeBy(engine, copyOf(persistDir), expected, options)
+    expect(problems).to.have.length(1)
+    expect(problems[0]).to.match(/^acme\/prod\/churned: .*where \{'only': 1\} returns \d ids instead of 3$/)
+    const own = await judgeBy(engine, persistDir, expected, {...options, ownIndex: true})
+    expect(own.problems).to.deep.equal([])
+  })
+
   it('goes on with a directory that an older engine wrote', async function () {
     const engine = await engineOrSkip(this, '1.5.9')
     const {expected, persistDir} = unpackFixture('chroma-0.4.24')

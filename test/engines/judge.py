@@ -47,6 +47,7 @@ def parse_arguments():
     judge.add_argument("--changed-space", action="append", default=[], metavar="[TENANT/DATABASE/]NAME=SPACE")
     judge.add_argument("--tolerance", type=float, default=0, help="of normalised embeddings, relative to the norm")
     judge.add_argument("--recall-tolerance", type=float, default=0.05)
+    judge.add_argument("--own-index", action="store_true", help="the engine has built every index itself since")
 
     upgrade = command(commands, "upgrade", run_upgrade, "open with this engine and touch every collection")
     upgrade.add_argument("--write", action="store_true", help="add and change a few records in each as well")
@@ -81,7 +82,7 @@ def run_judge(arguments):
     with sys.stdin if arguments.expected == "-" else open(arguments.expected, encoding="utf-8") as file:
         expected = json.load(file)
     spaces = dict(pair.rsplit("=", 1) for pair in arguments.changed_space)
-    rules = Rules(spaces, arguments.tolerance, arguments.recall_tolerance)
+    rules = Rules(spaces, arguments.tolerance, arguments.recall_tolerance, arguments.own_index)
     return judge(arguments.dir, expected, rules, arguments.go_on)
 
 

@@ -70,6 +70,25 @@ def zero_lengths(spoiled):
     spoiled.write("length.bin", bytes(len(spoiled.read("length.bin"))))
 
 
+def unlink(spoiled):
+    """No link leads to the records of {"only": 1} any more: they are in the index, and no query finds them."""
+    query = (
+        "SELECT e.embedding_id FROM embeddings e JOIN embedding_metadata m ON m.id = e.id JOIN segments s "
+        "ON s.id = e.segment_id WHERE s.collection = ? AND m.key = 'only'"
+    )
+    labels = spoiled.load_pickle()["id_to_label"]
+    gone = {labels[id] for (id,) in spoiled.sql(query, spoiled.collection) if id in labels}
+    data = spoiled.read("data_level0.bin")
+    rows = spoiled.rows(data)
+    unlinked = {i for i, row in enumerate(rows) if spoiled.label(row) in gone}
+    for row in rows:
+        (count,) = struct.unpack_from("<H", row)
+        links = [link for link in struct.unpack_from(f"<{count}I", row, 4) if link not in unlinked]
+        struct.pack_into("<H", row, 0, len(links))
+        struct.pack_into(f"<{len(links)}I", row, 4, *links)
+    spoiled.write("data_level0.bin", data)
+
+
 def break_link(spoiled):
     """A link to an element far outside of the index, from every element: no engine looks before it follows."""
     data = spoiled.read("data_level0.bin")
@@ -85,6 +104,7 @@ KINDS = {
     "set-labels-back": set_labels_back,
     "change-space": change_space,
     "zero-lengths": zero_lengths,
+    "unlink": unlink,
     "break-link": break_link,
 }
 

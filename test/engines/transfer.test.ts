@@ -152,7 +152,7 @@ describe('a push of 20,000 records to a server of Chroma 1.5.9', function () {
       engine,
       server.persistDir,
       {collections: [...expected, ...gated]},
-      {tolerance: TOLERANCE},
+      {ownIndex: true, tolerance: TOLERANCE},
     )
     expect(problems).to.deep.equal([])
   })

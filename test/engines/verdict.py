@@ -18,12 +18,16 @@ SHOWN = 5
 
 
 class Rules:
-    """What may differ from the snapshot: changed spaces by name, embeddings that are renormalised, recall."""
+    """What may differ from the snapshot: changed spaces by name, embeddings that are renormalised, recall.
 
-    def __init__(self, spaces=None, tolerance=0.0, recall_tolerance=0.05):
+    With `own_index`, the engine has built every index itself since, and may have left elements that no query reaches.
+    """
+
+    def __init__(self, spaces=None, tolerance=0.0, recall_tolerance=0.05, own_index=False):
         self.spaces = spaces or {}
         self.tolerance = tolerance
         self.recall_tolerance = recall_tolerance
+        self.own_index = own_index
 
     def space(self, key, before):
         return self.changed_space(key) or before
@@ -53,6 +57,7 @@ class Case:
         self.space = rules.space(self.key, before)
         self.tolerance = rules.embedding_tolerance(self.key, before)
         self.recall_tolerance = rules.recall_tolerance
+        self.own_index = rules.own_index
 
     def vectors(self):
         return {id: record["embedding"] for id, record in self.records.items()}
