@@ -106,6 +106,9 @@ describe('collection verify', () => {
       'UPDATE embedding_metadata SET float_value = float_value + 1e-12 WHERE float_value IS NOT NULL',
     ],
     'a missing part of an index file': ["DELETE FROM hnsw_segment_data WHERE filename = 'header.bin'"],
+    'a configuration that is no text': ["UPDATE collections SET schema_str = CAST('{}' AS BLOB)"],
+    'a dimension beyond all numbers': ['UPDATE collections SET dimension = 1e64'],
+    'a log position that is no number': ["UPDATE max_seq_id SET seq_id = 'far'"],
     'a name that leads out of the folder': [
       "UPDATE hnsw_segment_files SET filename = '../header.bin' WHERE filename = 'header.bin'",
     ],
@@ -128,7 +131,9 @@ describe('collection verify', () => {
       await forge(file, ...statements)
       const {code, stderr} = await chops(['collection', 'verify', file])
       expect(code, stderr).to.equal(4)
-      expect(stderr).to.match(/^Error: [^\n]+\n {2}[^\n]+\n$/)
+      expect(stderr)
+        .to.match(/^Error: [^\n]+\n {2}[^\n]+\n$/)
+        .and.include(file)
     })
   }
 

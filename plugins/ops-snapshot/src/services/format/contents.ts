@@ -48,8 +48,11 @@ export async function readContents(db: Database, layout: Layout): Promise<Snapsh
   const texts = [row.id, row.name, row.database_name, row.tenant_id]
   const isNamed = texts.every((text) => typeof text === 'string' && text !== '') && isUuid(row.id)
   const {dimension} = row
-  if (!isNamed || (dimension !== null && !(Number.isInteger(dimension) && dimension > 0)))
+  if (!isNamed || (dimension !== null && !(Number.isSafeInteger(dimension) && dimension > 0)))
     throw contradiction(db, 'has a collection without a sound id, name or dimension')
+  const configurations = [row.config_json_str, row.schema_str]
+  if (!configurations.every((text) => text === null || typeof text === 'string'))
+    throw contradiction(db, 'has a configuration that is no text')
   return {
     configJson: row.config_json_str,
     database: row.database_name,

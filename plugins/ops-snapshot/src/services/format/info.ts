@@ -53,8 +53,9 @@ export function parseInfo(rows: readonly {key: string; value: string}[]): Snapsh
     metadb: number('schema_metadb'),
     sysdb: number('schema_sysdb'),
   }
+  const isDated = typeof createdAt === 'string'
   const isComplete = [records, ...Object.values(schema)].every((value) => Number.isSafeInteger(value))
-  return compression !== undefined && createdAt !== undefined && isComplete
+  return compression !== undefined && isDated && isComplete
     ? {compression, createdAt, records, schema}
     : 'lacks a part of its description (snapshot_info)'
 }

@@ -1,6 +1,6 @@
 import {type HnswParameters, type ParameterSources, readHnswParameters} from '@chops/core/catalog'
-import {damaged, notFound} from '@chops/core/errors'
-import {type Generation, generationOf} from '@chops/core/persist-dir'
+import {ChopsError, damaged, notFound} from '@chops/core/errors'
+import {DATABASE_FILE, type Generation, generationOf} from '@chops/core/persist-dir'
 import {type Database, openDatabase} from '@chops/core/sqlite'
 import {stat} from 'node:fs/promises'
 import {resolve} from 'node:path'
@@ -11,19 +11,22 @@ import {type Layout, readLayout} from './layout.js'
 import {readPythonInfo} from './python-info.js'
 import {isSealed} from './seal.js'
 
-/** A snapshot file, recognised and open for reading. What its tables hold is not verified yet. */
-export interface Snapshot {
-  close(): Promise<void>
+export interface SnapshotDescription {
   collection: SnapshotCollection
-  db: Database
-  /** Absolute. */
-  file: string
   /** Of the directory that it was taken from. */
   generation: Generation
   info: SnapshotInfo
-  layout: Layout
   parameters: HnswParameters
   sources: ParameterSources
+}
+
+/** A snapshot file, recognised and open for reading. What its tables hold is not verified yet. */
+export interface Snapshot extends SnapshotDescription {
+  close(): Promise<void>
+  db: Database
+  /** Absolute. */
+  file: string
+  layout: Layout
   /** Bytes of the file. */
   size: number
 }
@@ -44,28 +47,45 @@ export async function openSnapshot(name: string, signal?: AbortSignal): Promise<
     const layout = await readLayout(db)
     if (!layout) throw contradiction(db, 'does not have the tables of a snapshot')
     if (layout === 'chops' && !sealed) throw changed(file)
-    const collection = await readContents(db, layout)
-    const info = layout === 'chops' ? await readInfo(db) : await readPythonInfo(db, collection)
-    const generation = generationOf(info.schema)
-    if (!generation) throw contradiction(db, 'names a schema that no Chroma from 0.4.15 on has')
-    const sources = await readParameterSources(db, collection)
-    const parameters = readHnswParameters(generation, sources, collection.name)
-    return {
-      close: () => db.close(),
-      collection,
-      db,
-      file,
-      generation,
-      info,
-      layout,
-      parameters,
-      size,
-      sources,
-    }
+    const description = await readDescription(db, layout)
+    return {...description, close: () => db.close(), db, file, layout, size}
   } catch (error) {
     await db.close()
     throw error
   }
+}
+
+/**
+ * What a snapshot says about itself and its collection in its small tables.
+ *
+ * @throws ChopsError `damaged` for what no snapshot says
+ */
+export async function readDescription(db: Database, layout: Layout): Promise<SnapshotDescription> {
+  try {
+    return await readTables(db, layout)
+  } catch (error) {
+    throw inSnapshotFile(db, error)
+  }
+}
+
+/** Speaks of the snapshot where what reads a directory as well speaks of its database. */
+function inSnapshotFile(db: Database, error: unknown): unknown {
+  if (!(error instanceof ChopsError) || error.message.includes(db.file)) return error
+  return damaged(error.message.replaceAll(DATABASE_FILE, db.file), {
+    cause: error,
+    file: db.file,
+    next: 'Take the snapshot again, or use another copy of it.',
+  })
+}
+
+async function readTables(db: Database, layout: Layout): Promise<SnapshotDescription> {
+  const collection = await readContents(db, layout)
+  const info = layout === 'chops' ? await readInfo(db) : await readPythonInfo(db, collection)
+  const generation = generationOf(info.schema)
+  if (!generation) throw contradiction(db, 'names a schema that no Chroma from 0.4.15 on has')
+  const sources = await readParameterSources(db, collection)
+  const parameters = readHnswParameters(generation, sources, collection.name)
+  return {collection, generation, info, parameters, sources}
 }
 
 async function sizeOfFile(file: string): Promise<number> {

@@ -46,22 +46,22 @@ export async function readStoredFiles({db, layout}: Snapshot): Promise<StoredFil
 }
 
 /**
- * Reads the index files of a snapshot and compares each with its SHA-256; with a folder, writes them there, synced.
- * Memory: a few chunks.
+ * Writes the index files of a snapshot into a folder, synced, and compares each with its SHA-256. Memory: a few chunks.
  *
- * @param folder empty; absent to verify only
+ * @param folder empty
  * @throws ChopsError `damaged` for a file that is not what its checksum says
  */
 export async function readIndexFiles(
   snapshot: Snapshot,
-  folder: string | undefined,
+  folder: string,
   {onProgress, signal}: ReadIndexOptions = {},
 ): Promise<StoredFile[]> {
   const files = await readStoredFiles(snapshot)
   const total = files.reduce((sum, {size}) => sum + size, 0)
   let done = 0
   for (const file of files) {
-    const handle = folder === undefined ? undefined : await open(join(folder, file.filename), 'wx')
+    const path = join(folder, file.filename)
+    const handle = await open(path, 'wx')
     try {
       const hash = createHash('sha256')
       for await (const chunk of snapshot.layout === 'chops'
@@ -69,16 +69,16 @@ export async function readIndexFiles(
         : readPythonFile(snapshot.db, file)) {
         signal?.throwIfAborted()
         hash.update(chunk)
-        if (handle) await namingFile(join(folder ?? '', file.filename), handle.writeFile(chunk))
+        await namingFile(path, handle.writeFile(chunk))
         done += chunk.byteLength
         onProgress?.(done, total)
       }
 
       if (hash.digest('hex') !== file.sha256)
         throw contradiction(snapshot.db, `has a ${file.filename} that does not have its checksum`)
-      await handle?.sync()
+      await handle.sync()
     } finally {
-      await handle?.close()
+      await handle.close()
     }
   }
 
