@@ -3,7 +3,8 @@ import {join} from 'node:path'
 
 import type {Database, SqlValue} from '../../core/src/sqlite/database.js'
 
-import {ChopsError} from '../../core/src/errors.js'
+import {ChopsError as BuiltChopsError} from '@chops/core/errors'
+import {ChopsError, type ErrorKind} from '../../core/src/errors.js'
 import {temporaryFolder} from '../support/fixtures.js'
 
 /** What every module in `targets/` exports. */
@@ -14,14 +15,22 @@ export interface Target {
   seeds(): AsyncIterable<[name: string, bytes: Buffer]> | Iterable<[name: string, bytes: Buffer]>
 }
 
-/** What a parser makes of its input: undefined when it refuses it as damaged. Every other error is a find. */
-export async function outcome<T>(parse: () => Promise<T> | T): Promise<T | undefined> {
+/** What a parser makes of its input: undefined when it refuses it, as damaged unless told. Every other error is a find. */
+export async function outcome<T>(
+  parse: () => Promise<T> | T,
+  refusals: readonly ErrorKind[] = ['damaged'],
+): Promise<T | undefined> {
   try {
     return await parse()
   } catch (error) {
-    if (error instanceof ChopsError && error.kind === 'damaged') return undefined
+    if (isChopsError(error) && refusals.includes(error.kind)) return undefined
     throw error
   }
+}
+
+/** Of the sources, which most targets import, or of the built core, which the plugins do. */
+function isChopsError(error: unknown): error is BuiltChopsError | ChopsError {
+  return error instanceof ChopsError || error instanceof BuiltChopsError
 }
 
 /** A folder whose files each run writes anew. */
