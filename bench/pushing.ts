@@ -23,8 +23,8 @@ const LOOP = fileURLToPath(new URL('data/push-loop.mjs', import.meta.url))
 export async function measurePushing(): Promise<Row[]> {
   const python = await pythonTool()
   const chroma = await chromaWheel()
-  for (const program of [python, chroma]) if ('skipped' in program) return [{name: NAME, ...program}]
-  if (!('path' in python && 'path' in chroma)) return []
+  if ('skipped' in python) return [{name: NAME, ...python}]
+  if ('skipped' in chroma) return [{name: NAME, ...chroma}]
   const directory = await chromaDirectory(python.path, CONTENTS)
   const folder = temporaryFolder()
   const prepared = await recordsOf(directory, folder)
@@ -74,17 +74,13 @@ async function recordsOf(directory: string, folder: string): Promise<[records: s
   }
   await writeFile(
     files[0],
-    JSON.stringify(columns, (_, value: unknown) => plain(value)),
+    JSON.stringify(columns, (_, value: unknown) => (typeof value === 'bigint' ? Number(value) : value)),
   )
   await writeFile(
     files[1],
     Buffer.concat(records.map(({embedding}) => Buffer.from(Float32Array.from(embedding ?? []).buffer))),
   )
   return files
-}
-
-function plain(value: unknown): unknown {
-  return typeof value === 'bigint' ? Number(value) : value
 }
 
 async function forget(server: RunningServer, name: string): Promise<void> {
