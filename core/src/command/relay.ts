@@ -1,5 +1,7 @@
 import type {Progress} from './progress.js'
 
+import {atMostEvery} from '../at-most-every.js'
+
 /** What a command tells the one that runs it: the step it is at, and how much of that is done in the step's own unit. */
 export interface ProgressMessage {
   done: number
@@ -19,15 +21,12 @@ export function isRelayed(): boolean {
 
 /** Reports the progress of one step to the process that started this one. */
 export function relay(title: string, unit?: string): Progress {
-  let sentAt = Number.NEGATIVE_INFINITY
-  return (done, total) => {
-    const now = performance.now()
-    if (now - sentAt < INTERVAL_MS || !process.connected) return
-    sentAt = now
+  return atMostEvery(INTERVAL_MS, (done, total) => {
+    if (!process.connected) return
     const message: ProgressMessage = {done, title, total, ...(unit !== undefined && {unit})}
     // Whoever listened may be gone by now, which is no reason to fail.
     process.send?.(message, undefined, undefined, () => {})
-  }
+  })
 }
 
 /** The progress in a message of a process that `relay` may have sent; undefined for any other message. */

@@ -5,11 +5,14 @@ import {Worker} from 'node:worker_threads'
 import type {ScanOptions} from '../files.js'
 import type {RowDistances} from '../distance/row-distances.js'
 import type {RepairJob} from './job.js'
+import {atMostEvery} from '../../at-most-every.js'
 import {openStep, type RepairStep} from './steps.js'
 import type {RepairMessage} from './worker.js'
 
 /** Below this a thread would be done before it has started. */
 const ELEMENTS_FOR_THREADS = 2000
+
+const PROGRESS_MS = 100
 
 /** Seen from the sources as well as from what is compiled from them: a thread runs compiled code alone. */
 const WORKER = new URL('../../../dist/hnsw/repair/worker.js', import.meta.url)
@@ -60,8 +63,9 @@ export class RepairTeam {
     // Met when this thread has done its part.
     others.catch(() => {})
     const doSome = openStep(job, rows, step)
+    const report = atMostEvery(PROGRESS_MS, (done) => onProgress?.(Math.min(total, done), total))
     while (doSome()) {
-      onProgress?.(Math.min(total, Atomics.load(job.progress, 0)), total)
+      report(Atomics.load(job.progress, 0), total)
       await setImmediate()
       signal?.throwIfAborted()
     }
