@@ -1,5 +1,6 @@
 import {access, constants, stat} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
+import {setImmediate} from 'node:timers/promises'
 
 import type {PersistDir} from '../persist-dir/persist-dir.js'
 
@@ -55,8 +56,14 @@ export async function isWorthVacuuming(dir: PersistDir): Promise<boolean> {
 /**
  * Writes the database anew without its free pages, all tenants and databases at once. It is atomic: whatever stops it,
  * SQLite restores the file. See `requireRoomForVacuum`.
+ *
+ * @param signal heeded until SQLite begins
  */
-export async function vacuum({db}: PersistDir): Promise<void> {
+export async function vacuum({db}: PersistDir, signal?: AbortSignal): Promise<void> {
+  // node:sqlite holds the event loop to the end. Signals come in between two of its phases, so that one turn may miss them.
+  await setImmediate()
+  await setImmediate()
+  signal?.throwIfAborted()
   await db.exec('VACUUM')
 }
 

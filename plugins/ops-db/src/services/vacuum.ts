@@ -41,9 +41,12 @@ export async function planVacuum(dir: PersistDir): Promise<Vacuum> {
  *
  * @throws ChopsError `in-use` when another process has the directory open
  */
-export async function vacuumDatabase(plan: Vacuum, options: {force?: boolean} = {}): Promise<Vacuum> {
-  return withWriteAccess(plan.persistDirectory, options, async (dir) => {
-    await vacuum(dir)
+export async function vacuumDatabase(
+  plan: Vacuum,
+  {force, signal}: {force?: boolean; signal?: AbortSignal} = {},
+): Promise<Vacuum> {
+  return withWriteAccess(plan.persistDirectory, {force}, async (dir) => {
+    await vacuum(dir, signal)
     const recorded = await record(dir)
     const {size} = await stat(dir.databaseFile)
     return {...plan, recorded, sizeAfter: size, status: 'done'}

@@ -128,8 +128,7 @@ export async function cleanWal(plan: WalCleanPlan, options: CleanOptions = {}): 
       const vacuumed = await isWorthVacuuming(dir)
       if (vacuumed) {
         onStep?.('vacuum', 0, 1)
-        signal?.throwIfAborted()
-        await vacuum(dir)
+        await vacuum(dir, signal)
       }
 
       const result = resultOf(plan, 'done')

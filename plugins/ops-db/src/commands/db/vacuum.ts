@@ -38,7 +38,7 @@ Stop Chroma first. VACUUM needs free disk space for a second copy of chroma.sqli
     if (decision !== 'approved') return {...plan, status: decision}
     const result = await this.runSteps({vacuum: 'VACUUM chroma.sqlite3'}, (onStep) => {
       onStep('vacuum', 0, 1)
-      return vacuumDatabase(plan, flags)
+      return vacuumDatabase(plan, {force: flags.force, signal: this.signal})
     })
     this.log(doneText(result))
     return result
