@@ -1,4 +1,5 @@
 import {damaged} from '../errors.js'
+import {primaryCode, SQLITE_ERROR} from './errors.js'
 
 /**
  * A value bound to a `?`. A number that is an integer is bound as INTEGER, any other number as REAL; a bigint
@@ -103,7 +104,15 @@ export async function transaction<T>(
   mode: 'DEFERRED' | 'EXCLUSIVE' | 'IMMEDIATE',
   work: () => Promise<T>,
 ): Promise<T> {
-  await db.exec(`BEGIN ${mode}`)
+  try {
+    await db.exec(`BEGIN ${mode}`)
+  } catch (error) {
+    // A disk that fails may do so once the lock is taken. A transaction that is open already is a mistake of the caller,
+    // and not this one's to end.
+    if (primaryCode(error) !== SQLITE_ERROR) await db.exec('ROLLBACK').catch(() => {})
+    throw error
+  }
+
   try {
     const result = await work()
     await db.exec('COMMIT')

@@ -3,13 +3,16 @@ import {spawnSync} from 'node:child_process'
 import {join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 
-import {keysetPages, type SqlValue, transaction} from '../../../core/src/sqlite/database.js'
+import {type Database, keysetPages, type SqlValue, transaction} from '../../../core/src/sqlite/database.js'
+import {sqliteError} from '../../../core/src/sqlite/errors.js'
 import {nodeSqliteSupport} from '../../../core/src/sqlite/node-sqlite.js'
 import {openDatabase, type OpenedDatabase} from '../../../core/src/sqlite/open.js'
 import {unpackFixture} from '../../support/fixtures.js'
 import {copyDatabase, DRIVERS, failure, skipWithout} from './support.js'
 
 const fixture = unpackFixture('chroma-1.5.9')
+/** As `node:sqlite` throws it. */
+const DISK_ERROR = Object.assign(new Error('disk I/O error'), {code: 'ERR_SQLITE_ERROR', errcode: 778})
 const OPEN_URL = new URL('../../../core/src/sqlite/open.ts', import.meta.url).href
 
 function run(code: string, env: Record<string, string>): {stderr: string; stdout: string} {
@@ -260,6 +263,31 @@ for (const driver of DRIVERS) {
           expect(thrown).to.equal(error)
           expect(await db.get(`SELECT id FROM tenants WHERE id = 't'`)).to.equal(undefined)
         }
+      })
+
+      it('leaves no transaction open when the disk fails once it has begun', async () => {
+        const failing = Object.create(db as Database, {
+          exec: {
+            async value(sql: string) {
+              await db.exec(sql)
+              if (sql.startsWith('BEGIN')) throw sqliteError(DISK_ERROR, file)
+            },
+          },
+        }) as Database
+        const error = await failure('damaged', () => transaction(failing, 'IMMEDIATE', async () => {}))
+        expect(error.message).to.contain('disk I/O error')
+        await transaction(db, 'IMMEDIATE', async () => {})
+      })
+
+      it('leaves the transaction of its caller alone when it is called inside of one', async () => {
+        await transaction(db, 'IMMEDIATE', async () => {
+          const inner: unknown = await transaction(db, 'IMMEDIATE', async () => {}).catch(
+            (error: unknown) => error,
+          )
+          expect(inner).to.be.instanceOf(Error)
+          await db.run(`INSERT INTO tenants (id) VALUES ('t')`)
+        })
+        expect(await db.get(`SELECT id FROM tenants WHERE id = 't'`)).to.deep.equal({id: 't'})
       })
     })
 
