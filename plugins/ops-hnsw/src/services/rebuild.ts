@@ -95,7 +95,7 @@ export async function rebuild(
   const rebuilt = await rebuildIndex(dir, owner, {...options, changes: changedParameters(plan.changes)})
   if (!rebuilt) return {...plan, ...NOTHING}
   const {backup, result, warning} = rebuilt
-  const {before: after, damage} = await describeOrExplain(dir, await findCollection(dir, owner))
+  const {after, unreadable} = await describeAfter(dir, owner)
   return {
     ...plan,
     after,
@@ -108,7 +108,9 @@ export async function rebuild(
     recall: result.verified.recall,
     sampleSize: result.verified.sampleSize,
     status: 'rebuilt',
-    warnings: [warning, recallWarning(result.verified), damage].filter((text) => typeof text === 'string'),
+    warnings: [warning, recallWarning(result.verified), unreadable].filter(
+      (text) => typeof text === 'string',
+    ),
   }
 }
 
@@ -123,6 +125,20 @@ const NOTHING = {
   status: 'nothing to rebuild',
   warnings: [] as string[],
 } as const
+
+/** The new index is in force by now, so that whatever goes wrong is worth a warning and no more. */
+async function describeAfter(
+  dir: PersistDir,
+  owner: Pick<Collection, 'id'>,
+): Promise<{after: HnswInfo | null; unreadable: string | undefined}> {
+  try {
+    return {after: await describeIndex(dir, await findCollection(dir, owner)), unreadable: undefined}
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    const unreadable = `The new index is in force, but its details could not be read: ${reason}`
+    return {after: null, unreadable}
+  }
+}
 
 async function describeOrExplain(
   dir: PersistDir,
