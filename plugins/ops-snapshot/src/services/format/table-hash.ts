@@ -91,13 +91,13 @@ async function* pagesOf(db: Database, name: TableName, from: string): AsyncGener
   }
 }
 
+/** Most values are NULL; SQLite sees that without a call. */
 function valueText(column: string): string {
-  return `CASE typeof(${column})
-    WHEN 'null' THEN 'n,'
+  return `CASE WHEN ${column} IS NULL THEN 'n,' ELSE CASE typeof(${column})
     WHEN 'integer' THEN 'i' || ${column} || ','
     WHEN 'real' THEN 'r,'
     WHEN 'text' THEN 't' || octet_length(${column}) || ':' || ${column} || ','
-    ELSE 'b' || length(${column}) || ':' || hex(${column}) || ',' END`
+    ELSE 'b' || length(${column}) || ':' || hex(${column}) || ',' END END`
 }
 
 function addFloats(hash: Hash, values: readonly {value: number}[]): void {

@@ -18,12 +18,15 @@ interface Selection {
 /** Name under which the directory's database is attached to the snapshot. */
 export const SOURCE = 'source'
 
+/** Looking a record up by the index of its segment, and sorting it, takes as long as passing by so many. */
+const PASSED_PER_LOOKUP = 7
+
 /**
  * Copies the rows of a collection from the attached directory into the snapshot, inside of SQLite. What a generation does
  * not have yet (columns, the table of arrays) comes out as NULL, or empty.
  */
 export async function copyRows(db: Database, dir: PersistDir, collection: Collection): Promise<void> {
-  const selections = selectionsOf(collection)
+  const selections = selectionsOf(collection, await isLargePart(dir, collection))
   for (const name of TABLE_NAMES) {
     const {from, order = `${name}.rowid`, params, renamed, where} = selections[name]
     if (!(await hasTable(dir, name))) continue
@@ -45,9 +48,23 @@ async function hasTable({db}: PersistDir, name: TableName): Promise<boolean> {
   return (await db.get("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", [name])) !== undefined
 }
 
-function selectionsOf({id, metadataSegment, topic, vectorSegment}: Collection): Record<TableName, Selection> {
+/** Whether reading all records of the directory in their order is faster than finding those of the collection. */
+async function isLargePart({db}: PersistDir, {metadataSegment}: Collection): Promise<boolean> {
+  const row = await db.get<{all: null | number; own: number}>(
+    `SELECT (SELECT MAX(id) FROM embeddings) AS "all", COUNT(*) AS own FROM embeddings WHERE segment_id = ?`,
+    [metadataSegment?.id ?? ''],
+  )
+  return row !== undefined && PASSED_PER_LOOKUP * row.own > (row.all ?? 0)
+}
+
+/** What belongs to the records is found by those that are in the snapshot already, which come first, in their order. */
+function selectionsOf(
+  {id, metadataSegment, topic, vectorSegment}: Collection,
+  isLargePart: boolean,
+): Record<TableName, Selection> {
   const segments = [metadataSegment?.id ?? '', vectorSegment?.id ?? '']
-  const records = `id IN (SELECT id FROM ${SOURCE}.embeddings WHERE segment_id = ?)`
+  const ofRecords = (table: string): string =>
+    `main.embeddings AS record CROSS JOIN ${SOURCE}.${table} ON ${table}.id = record.id`
   const [metadataId = ''] = segments
   return {
     collection_metadata: {
@@ -62,18 +79,23 @@ function selectionsOf({id, metadataSegment, topic, vectorSegment}: Collection): 
       where: 'collections.id = ?',
     },
     embedding_metadata: {
-      from: `${SOURCE}.embedding_metadata`,
-      order: 'embedding_metadata.id, embedding_metadata.key',
-      params: [metadataId],
-      where: records,
+      from: ofRecords('embedding_metadata'),
+      order: 'record.id, embedding_metadata.key',
+      params: [],
+      where: 'TRUE',
     },
     embedding_metadata_array: {
-      from: `${SOURCE}.embedding_metadata_array`,
-      order: 'embedding_metadata_array.id, embedding_metadata_array.rowid',
-      params: [metadataId],
-      where: records,
+      from: ofRecords('embedding_metadata_array'),
+      order: 'record.id, embedding_metadata_array.rowid',
+      params: [],
+      where: 'TRUE',
     },
-    embeddings: {from: `${SOURCE}.embeddings`, params: [metadataId], where: 'segment_id = ?'},
+    embeddings: {
+      from: `${SOURCE}.embeddings`,
+      params: [metadataId],
+      // A plus keeps SQLite from the index, which has them in another order.
+      where: isLargePart ? '+segment_id = ?' : 'segment_id = ?',
+    },
     embeddings_queue: {from: `${SOURCE}.embeddings_queue`, params: [topic], where: 'topic = ?'},
     max_seq_id: {from: `${SOURCE}.max_seq_id`, params: segments, where: 'segment_id IN (?, ?)'},
     segment_metadata: {from: `${SOURCE}.segment_metadata`, params: segments, where: 'segment_id IN (?, ?)'},
