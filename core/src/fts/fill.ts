@@ -3,7 +3,7 @@ import type {Database, SqlValue} from '../sqlite/database.js'
 import {FTS_TABLE} from './definition.js'
 
 /** FTS5's settings while it is filled: large sorted parts first, merged at the end. */
-const FILLING = {automerge: 0, crisismerge: 64, hashsize: 1 << 24}
+const FILLING = {automerge: 0, crisismerge: 1000, hashsize: 1 << 24}
 
 /** FTS5's defaults, https://www.sqlite.org/fts5.html#the_automerge_configuration_option and following. */
 const DEFAULTS = {automerge: 4, crisismerge: 16, hashsize: 1 << 20}

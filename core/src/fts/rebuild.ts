@@ -10,8 +10,11 @@ const DOCUMENTS = "embedding_metadata WHERE key = 'chroma:document' AND string_v
 /** The same, without the index of values, which would bring them in the order of the texts. */
 const DOCUMENTS_BY_ID = DOCUMENTS.replace('key =', '+key =')
 
-/** So many documents enter the index at once: more fall out of the processor's cache. */
+/** So many documents enter the index at once, and make one sorted part of it: more fall out of the processor's cache. */
 const BATCH = 1000
+
+/** Of more parts than this the merging would come in several rounds. */
+const MOST_PARTS = 500
 
 /** An index with trigrams takes some four times its text, and keeps the text as well. */
 const INDEX_PER_TEXT = 5
@@ -83,8 +86,13 @@ export async function rebuildFts(db: Database, options: FtsRebuildOptions = {}):
 }
 
 async function fill(db: Database, documents: number, {onStep, signal}: FtsRebuildOptions): Promise<void> {
+  const size = Math.max(BATCH, Math.ceil(documents / MOST_PARTS))
   let done = 0
-  for (let batch = await nextBatch(db); batch !== undefined; batch = await nextBatch(db, batch.to)) {
+  for (
+    let batch = await nextBatch(db, size);
+    batch !== undefined;
+    batch = await nextBatch(db, size, batch.to)
+  ) {
     signal?.throwIfAborted()
     onStep?.('fill', done, documents)
     done += await insert(db, batch)
@@ -103,11 +111,11 @@ interface Batch {
 }
 
 /** By id, in the order of the primary key: FTS5 is slow with rowids that do not ascend. */
-async function nextBatch(db: Database, after?: number): Promise<Batch | undefined> {
+async function nextBatch(db: Database, size: number, after?: number): Promise<Batch | undefined> {
   const row = await db.get<{id: null | number}>(
     `SELECT max(id) AS id FROM (SELECT id FROM ${DOCUMENTS_BY_ID} ${after === undefined ? '' : 'AND id > ?'}
                                 ORDER BY id LIMIT ?)`,
-    after === undefined ? [BATCH] : [after, BATCH],
+    after === undefined ? [size] : [after, size],
   )
   return row?.id === undefined || row.id === null ? undefined : {after, to: row.id}
 }
