@@ -3,7 +3,7 @@
  * memory that the module imports, at byte addresses; any alignment and any dimension will do.
  */
 
-export {firstNearer, openRows, roundedDistance, roundedDistances} from './rounded'
+export {firstNearer, openRows, roundedDistance, roundedDistances, roundRow} from './rounded'
 
 /** Sum of the four lanes. */
 function sum(v: v128): f32 {

@@ -15,6 +15,57 @@ export function openRows(dimensionOfRows: usize, addressOfFactors: usize, addres
   biases = addressOfBiases
 }
 
+/**
+ * Rounds the vector of f32 at `vector` to row `row`, as long as `length`, and stores what makes its products distances:
+ * those of l2, or 1 - the inner product. In f64, whose range holds the square of any f32.
+ */
+export function roundRow(vector: usize, row: usize, length: f64, isL2: bool): void {
+  const end = vector + (dimension << 2)
+  let to = row * (dimension << 1)
+  const squared = squares(vector, end)
+  const scale = squared > 0 ? length / sqrt(squared) : 0
+  const scales = f64x2.splat(scale)
+  let s = i32x4.splat(0)
+  let rounded = 0
+  for (; vector + 16 <= end; vector += 16, to += 8) {
+    const low = f64x2.promote_low_f32x4(v128.load64_zero(vector))
+    const high = f64x2.promote_low_f32x4(v128.load64_zero(vector, 8))
+    const a = i32x4.trunc_sat_f64x2_s_zero(f64x2.nearest(f64x2.mul(low, scales)))
+    const b = i32x4.trunc_sat_f64x2_s_zero(f64x2.nearest(f64x2.mul(high, scales)))
+    const numbers = i16x8.narrow_i32x4_s(v128.shuffle<i64>(a, b, 0, 2), i32x4.splat(0))
+    s = i32x4.add(s, i32x4.dot_i16x8_s(numbers, numbers))
+    v128.store64_lane(to, numbers, 0)
+  }
+
+  for (; vector < end; vector += 4, to += 2) {
+    const number = <i32>nearest(<f64>load<f32>(vector) * scale)
+    store<i16>(to, number)
+    rounded += number * number
+  }
+
+  rounded += sum(s)
+  const factor = sqrt(squared) / length
+  // The squared length of a - b is that of a plus that of b less twice their inner product.
+  store<f32>(factors + (row << 2), <f32>(isL2 ? Math.SQRT2 * factor : factor))
+  store<f32>(biases + (row << 2), <f32>(isL2 ? factor * factor * <f64>rounded : 0.5))
+}
+
+function squares(vector: usize, end: usize): f64 {
+  let s = f64x2.splat(0)
+  let t = f64x2.splat(0)
+  for (; vector + 16 <= end; vector += 16) {
+    const low = f64x2.promote_low_f32x4(v128.load64_zero(vector))
+    const high = f64x2.promote_low_f32x4(v128.load64_zero(vector, 8))
+    s = f64x2.add(s, f64x2.mul(low, low))
+    t = f64x2.add(t, f64x2.mul(high, high))
+  }
+
+  s = f64x2.add(s, t)
+  let squared = f64x2.extract_lane(s, 0) + f64x2.extract_lane(s, 1)
+  for (; vector < end; vector += 4) squared += <f64>load<f32>(vector) * <f64>load<f32>(vector)
+  return squared
+}
+
 function sum(v: v128): i32 {
   return (
     i32x4.extract_lane(v, 0) +

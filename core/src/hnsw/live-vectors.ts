@@ -1,7 +1,7 @@
 import {damaged} from '../errors.js'
 import {allocate, openIndexFile, type ScanOptions} from './files.js'
 import type {HnswHeader} from './header-layout.js'
-import {level0Chunks} from './level0.js'
+import {type Level0Chunk, level0Chunks} from './level0.js'
 
 /** The live elements of an index in order of their internal ids; element i has its vector at `i * dimension`. */
 export interface LiveVectors {
@@ -10,6 +10,9 @@ export interface LiveVectors {
   /** As stored: normalised in a cosine index, where `readNorms` has what it was divided by. */
   vectors: Float32Array
 }
+
+/** Hands the rows of all elements on, chunk by chunk, in order of their internal ids. */
+export type RowPass = (onRows: (chunk: Level0Chunk) => void, options: ScanOptions) => Promise<void>
 
 /**
  * Copies the vectors of all live elements into one array, on a SharedArrayBuffer if workers shall read it.
@@ -45,6 +48,7 @@ export async function readLiveVectors(
  * Copies the vectors of the live elements that have one of these labels, each label at its first appearance.
  * Memory: the vectors plus 16 bytes for each.
  *
+ * @param pass reads the rows, for who wants to see more of them in the same pass
  * @param room for so many more vectors behind these in the same memory
  * @returns them, and in `missing` the labels that no live element has
  * @throws ChopsError `damaged` when the file is missing, unreadable or too short
@@ -52,7 +56,7 @@ export async function readLiveVectors(
 export async function readLabelledVectors(
   folder: string,
   header: HnswHeader,
-  {labels, ...options}: ScanOptions & {labels: Iterable<number>; room: number},
+  {labels, ...options}: ScanOptions & {labels: Iterable<number>; pass?: RowPass | undefined; room: number},
 ): Promise<LiveVectors & {missing: Set<number>}> {
   const missing = new Set(labels)
   const most = Math.min(missing.size, header.curElementCount)
@@ -75,6 +79,7 @@ interface CopyOptions extends ScanOptions {
   isWanted: (label: number) => boolean
   /** Elements that are copied; any more are only counted. */
   most: number
+  pass?: RowPass | undefined
   /** Vectors that there is to be room for behind those. */
   room?: number
   shared?: boolean
@@ -84,7 +89,7 @@ interface CopyOptions extends ScanOptions {
 async function copyVectors(
   folder: string,
   header: HnswHeader,
-  {isWanted, most, room = 0, shared = false, ...options}: CopyOptions,
+  {isWanted, most, pass = plainPass(folder, header), room = 0, shared = false, ...options}: CopyOptions,
 ): Promise<LiveVectors & {found: number}> {
   const {curElementCount, dimension, sizeDataPerElement} = header
   const file = await openIndexFile(folder, 'data_level0.bin', curElementCount * sizeDataPerElement)
@@ -100,7 +105,7 @@ async function copyVectors(
   // Copied as words: as floats, the bits of a NaN could change.
   const words = new Uint32Array(vectors.buffer)
   let found = 0
-  for await (const chunk of level0Chunks(folder, header, options)) {
+  await pass((chunk) => {
     for (let row = 0; row < chunk.count; row++) {
       if (chunk.isDeleted(row)) continue
       const label = chunk.label(row)
@@ -114,7 +119,12 @@ async function copyVectors(
 
       found += 1
     }
-  }
-
+  }, options)
   return {found, internalIds, labels, vectors}
+}
+
+function plainPass(folder: string, header: HnswHeader): RowPass {
+  return async (onRows, options) => {
+    for await (const chunk of level0Chunks(folder, header, options)) onRows(chunk)
+  }
 }

@@ -10,6 +10,7 @@ import {damaged} from '../errors.js'
 import {readLabelled, type StoredElements} from '../hnsw/build/elements.js'
 import type {HnswHeader} from '../hnsw/header.js'
 import {INDEX_METADATA_FILE, type IndexMetadata, readIndexMetadata} from '../hnsw/index-metadata.js'
+import type {RowPass} from '../hnsw/live-vectors.js'
 import {readUsableHeader} from '../hnsw/usable-header.js'
 import {type PendingLog, readPendingLog} from '../log/pending.js'
 import {exists} from '../persist-dir/exists.js'
@@ -91,7 +92,7 @@ export async function readIndexSource(
  */
 export async function readOwnedElements(
   source: IndexSource,
-  {room, ...options}: ScanOptions & {room: number},
+  {room, ...options}: ScanOptions & {pass?: RowPass | undefined; room: number},
 ): Promise<StoredElements> {
   const {dimension, folder, header, metadata, parameters} = source
   if (!header || !metadata) return emptyElements(dimension, parameters.space === 'cosine')

@@ -2,13 +2,17 @@ import type {HnswParameters} from '../catalog/hnsw-parameters.js'
 import type {PersistDir} from '../persist-dir/persist-dir.js'
 import type {IndexSource} from './source.js'
 
+import {availableParallelism} from 'node:os'
+
 import {ChopsError} from '../errors.js'
 import {choosePrecision} from '../hnsw/build/precision.js'
 import {measureSample, type VerifiedIndex, verifyIndex} from '../hnsw/build/verify-index.js'
 import {type HnswGraph, loadGraph} from '../hnsw/graph.js'
 import {readHeader} from '../hnsw/header.js'
+import type {RowPass} from '../hnsw/live-vectors.js'
 import {NONE} from '../hnsw/repair/job.js'
 import {repairIndex} from '../hnsw/repair/repair-index.js'
+import {RepairTeam} from '../hnsw/repair/team.js'
 import {chooseMethod, type Method, type MethodOptions} from './method.js'
 import {writeFullIndex} from './write-full-index.js'
 import {
@@ -69,43 +73,64 @@ async function tryRepair(
   folder: string,
   options: StageOptions,
 ): Promise<Omit<RebuiltSegment, 'reason'> | string> {
-  const old = await loadOldGraph(source, options)
-  if (typeof old === 'string') return old
-  const {elements, ids} = relabel(await readNewElements(source, parameters, options), source.pending.ids)
-  const {space} = parameters
-  const repairing = {
-    ...stage('build', options),
-    efConstruction: Math.max(parameters.constructionEf, parameters.m),
-    // Where bf16 tells neighbours apart, so do 16 bits of another kind.
-    isRounded: (await choosePrecision(elements, space, options)) === 'bf16',
-    space,
+  const {threads = availableParallelism()} = options
+  // Threads start while the old index is read.
+  const team = new RepairTeam(source.pending.ids.idToLabel.size, threads, options.signal)
+  try {
+    const read = await readWithGraph(source, parameters, options)
+    if (typeof read === 'string') return read
+    const {old} = read
+    const {elements, ids} = relabel(read.elements, source.pending.ids)
+    const {space} = parameters
+    await repairIndex({
+      ...stage('build', options),
+      efConstruction: Math.max(parameters.constructionEf, parameters.m),
+      elements,
+      // Where bf16 tells neighbours apart, so do 16 bits of another kind.
+      isRounded: (await choosePrecision(elements, space, options)) === 'bf16',
+      old,
+      oldIds: elements.oldIds,
+      outDir: folder,
+      space,
+      team,
+      threads,
+    })
+    const verified = await verifyIndex({...stage('verify', options), elements, folder, space})
+    const worse = await worseThanBefore(source.folder, old, elements, verified, {...options, space})
+    if (worse !== undefined) return worse
+    await writeMetadata(dir, source, ids, folder)
+    return {elements: elements.labels.length, engine: undefined, method: 'repair', verified}
+  } finally {
+    await team.stop()
   }
-  await repairIndex({
-    ...repairing,
-    elements,
-    old,
-    oldIds: elements.oldIds,
-    outDir: folder,
-    threads: options.threads,
-  })
-  const verified = await verifyIndex({...stage('verify', options), elements, folder, space})
-  const worse = await worseThanBefore(source.folder, old, elements, verified, {...options, space})
-  if (worse !== undefined) return worse
-  await writeMetadata(dir, source, ids, folder)
-  return {elements: elements.labels.length, engine: undefined, method: 'repair', verified}
 }
 
-/** The old graph on memory that threads share, or what is wrong with it. */
-async function loadOldGraph(
-  {folder, header, parameters}: IndexSource,
-  {signal}: StageOptions,
-): Promise<HnswGraph | string> {
+/** The elements and, out of the same pass, the old graph on memory that threads share; or what is wrong with that. */
+async function readWithGraph(
+  source: IndexSource,
+  parameters: HnswParameters,
+  options: StageOptions,
+): Promise<string | {elements: NewElements; old: HnswGraph}> {
+  const {folder, header} = source
   if (!header) return 'there is no old graph to go on from'
+  const cosine = source.parameters.space === 'cosine'
+  const read: {damage?: unknown; graph?: HnswGraph} = {}
+  const pass: RowPass = async (onRows, scan) => {
+    try {
+      await readHeader(folder, {cosine})
+      read.graph = await loadGraph(folder, header, {...scan, onRows, shared: true})
+    } catch (error) {
+      read.damage = error
+      throw error
+    }
+  }
+
   try {
-    await readHeader(folder, {cosine: parameters.space === 'cosine'})
-    return await loadGraph(folder, header, {shared: true, signal})
+    const elements = await readNewElements(source, parameters, {...options, pass})
+    if (!read.graph) throw new Error('nobody has read the old graph')
+    return {elements, old: read.graph}
   } catch (error) {
-    if (!(error instanceof ChopsError) || error.kind !== 'damaged') throw error
+    if (error !== read.damage || !(error instanceof ChopsError) || error.kind !== 'damaged') throw error
     return `the old graph is damaged: ${error.message.replace(/\.$/, '')}`
   }
 }

@@ -12,6 +12,7 @@ import {elementsForSpace, type IndexElements, type StoredElements} from '../hnsw
 import {applyOperations, netOperations} from '../hnsw/build/operations.js'
 import type {VerifiedIndex} from '../hnsw/build/verify-index.js'
 import {INDEX_METADATA_FILE} from '../hnsw/index-metadata.js'
+import type {RowPass} from '../hnsw/live-vectors.js'
 import {writeIndexMetadata} from '../hnsw/index-metadata-writer.js'
 import {NONE} from '../hnsw/repair/job.js'
 import {requireFinite} from './require-finite.js'
@@ -60,17 +61,18 @@ export interface NewElements extends IndexElements {
  * The elements of a new index as its space stores them, under the labels of `source.pending.ids`: the vectors the ids
  * own and the pending log.
  *
+ * @param options.pass over the old rows, see `readLabelledVectors`
  * @throws ChopsError `damaged` when a vector cannot be read, or is one that no index should hold
  */
 export async function readNewElements(
   source: IndexSource,
   {space}: HnswParameters,
-  options: StageOptions = {},
+  options: StageOptions & {pass?: RowPass} = {},
 ): Promise<NewElements> {
   const {dimension, pending} = source
   const net = netOperations(pending.operations, dimension, space)
   const room = net.added.labels.length
-  const owned = await readOwnedElements(source, {...stage('read', options), room})
+  const owned = await readOwnedElements(source, {...stage('read', options), pass: options.pass, room})
   const elements = applyOperations(elementsForSpace(owned, space), net)
   requireFinite(elements, pending.ids.idToLabel, source)
   return {...elements, oldIds: oldIdsOf(elements.labels, owned, new Set(net.updated.labels))}

@@ -3,7 +3,7 @@ import type {ScanOptions} from '../files.js'
 import type {HnswHeader} from '../header.js'
 import {readNorms} from '../length.js'
 import {countElements} from '../level0.js'
-import {type LiveVectors, readLabelledVectors, readLiveVectors} from '../live-vectors.js'
+import {type LiveVectors, readLabelledVectors, readLiveVectors, type RowPass} from '../live-vectors.js'
 
 /** hnswlib adds this to every norm so that a vector of zeros can be divided by it. */
 const NORM_OFFSET = Math.fround(1e-30)
@@ -88,13 +88,17 @@ export async function readElements(
  * appearance, in one pass over the rows; `missing` are the labels that no live element has.
  * Memory: the vectors plus 16 bytes for each.
  *
+ * @param pass see `readLabelledVectors`
  * @param room for so many more vectors behind these in the same memory, see `applyOperations`
  * @throws ChopsError `damaged` when a file is missing, unreadable or too short
  */
 export async function readLabelled(
   folder: string,
   header: HnswHeader,
-  {space, ...options}: ScanOptions & {labels: Iterable<number>; room: number; space: Space},
+  {
+    space,
+    ...options
+  }: ScanOptions & {labels: Iterable<number>; pass?: RowPass | undefined; room: number; space: Space},
 ): Promise<StoredElements & {missing: Set<number>}> {
   const {missing, ...elements} = await readLabelledVectors(folder, header, options)
   return {...(await asStored(folder, header, space, elements, options)), missing}

@@ -13,6 +13,7 @@ export interface Kernel {
   openRows: (dimension: number, factors: number, biases: number) => void
   roundedDistance: (i: number, j: number) => number
   roundedDistances: (others: number, count: number, row: number, distances: number) => void
+  roundRow: (vector: number, row: number, length: number, isL2: boolean) => void
 }
 
 /** Where the build puts the module, seen from the sources as well as from what is compiled from them. */

@@ -1,7 +1,7 @@
 import type {Space} from '../../catalog/hnsw-parameters.js'
 import type {RowDistances} from './row-distances.js'
 
-import {hasKernel, kernelMemory, kernelOver, MAX_PAGES, PAGE_BYTES} from './kernel.js'
+import {hasKernel, type Kernel, kernelMemory, kernelOver, MAX_PAGES, PAGE_BYTES} from './kernel.js'
 import type {Memory} from './web-assembly.js'
 
 /** Rows that are compared with one at a time: what the kernel is told about them stays in the cache. */
@@ -46,24 +46,12 @@ export function roundVectors(shape: RoundedShape, vectors: Float32Array): Rounde
   const memory = fitsRounded(shape) ? kernelMemory(roundedBytes(shape)) : undefined
   if (!memory) return undefined
   const {dimension, rows, space} = shape
-  const {biases, factors, numbers} = parts(shape, memory)
+  const kernel = openKernel(shape, memory)
+  // No thread has begun: its place holds one vector after the other.
+  const vector = new Float32Array(memory.buffer, scratchAt(shape), dimension)
   for (let at = 0, row = 0; row < rows; at += dimension, row++) {
-    let squares = 0
-    for (let i = at; i < at + dimension; i++) squares += (vectors[i] as number) ** 2
-    const length = Math.sqrt(squares)
-    const scale = length > 0 ? LENGTH / length : 0
-    let rounded = 0
-    for (let i = at; i < at + dimension; i++) {
-      // Rounds what may be negative without a call.
-      const number = Math.trunc((vectors[i] as number) * scale + 32_768.5) - 32_768
-      numbers[i] = number
-      rounded += number * number
-    }
-
-    const factor = length / LENGTH
-    // The squared length of a - b is that of a plus that of b less twice their inner product.
-    factors[row] = space === 'l2' ? Math.SQRT2 * factor : factor
-    biases[row] = space === 'l2' ? factor * factor * rounded : 0.5
+    vector.set(vectors.subarray(at, at + dimension))
+    kernel.roundRow(vector.byteOffset, row, LENGTH, space === 'l2')
   }
 
   return {...shape, memory}
@@ -71,10 +59,8 @@ export function roundVectors(shape: RoundedShape, vectors: Float32Array): Rounde
 
 /** Opens a table in any thread; two that work at the same time have different numbers below `threads`. */
 export function openRounded(table: RoundedTable, thread: number): RowDistances {
-  const {dimension, memory, mostRivals} = table
-  const kernel = kernelOver(memory)
-  const {biases, factors} = parts(table, memory)
-  kernel.openRows(dimension, factors.byteOffset, biases.byteOffset)
+  const {memory, mostRivals} = table
+  const kernel = openKernel(table, memory)
   const others = scratchAt(table) + thread * scratchBytes(table)
   const distances = others + 4 * OTHERS_AT_ONCE
   const rivals = distances + 4 * OTHERS_AT_ONCE
@@ -91,26 +77,21 @@ export function openRounded(table: RoundedTable, thread: number): RowDistances {
   }
 }
 
-/** Where in the memory the numbers of all rows are, and behind them what makes a distance of their products. */
-function parts(
-  {dimension, rows}: RoundedShape,
-  {buffer}: Memory,
-): {biases: Float32Array; factors: Float32Array; numbers: Int16Array} {
+/** Behind the numbers of all rows is what makes a distance of their products. */
+function openKernel({dimension, rows}: RoundedShape, memory: Memory): Kernel {
+  const kernel = kernelOver(memory)
   const factorsAt = aligned(2 * rows * dimension)
-  return {
-    biases: new Float32Array(buffer, factorsAt + 4 * rows, rows),
-    factors: new Float32Array(buffer, factorsAt, rows),
-    numbers: new Int16Array(buffer, 0, rows * dimension),
-  }
+  kernel.openRows(dimension, factorsAt, factorsAt + 4 * rows)
+  return kernel
 }
 
 function scratchAt({dimension, rows}: RoundedShape): number {
   return aligned(2 * rows * dimension) + 8 * rows
 }
 
-/** What a thread writes for the kernel: the numbers of others, their distances, and the numbers of rivals. */
-function scratchBytes({mostRivals}: RoundedShape): number {
-  return 8 * OTHERS_AT_ONCE + 4 * mostRivals
+/** What a thread writes for the kernel: the numbers of others, their distances, and the numbers of rivals; at first a vector. */
+function scratchBytes({dimension, mostRivals}: RoundedShape): number {
+  return Math.max(8 * OTHERS_AT_ONCE + 4 * mostRivals, 4 * dimension)
 }
 
 function aligned(bytes: number): number {

@@ -33,6 +33,8 @@ export interface RepairOptions extends ScanOptions {
   /** Folder for the new index, which must not have one yet. */
   outDir: string
   space: Space
+  /** One for so many elements and threads, which has started; it is stopped when it has done its work. */
+  team?: RepairTeam | undefined
   /** All cores without it. */
   threads?: number | undefined
 }
@@ -82,10 +84,10 @@ async function relink(
     signal,
     space,
     threads = availableParallelism(),
+    team = new RepairTeam(oldIds.length, threads, signal),
   }: RepairOptions,
   onProgress: (done: number) => void,
 ): Promise<{job: RepairJob; rows: RowDistances}> {
-  const team = new RepairTeam(oldIds.length, threads, signal)
   try {
     const {dimension, vectors} = elements
     const shape = {dimension, mostRivals: old.header.maxM0, rows: oldIds.length, space, threads}

@@ -22,6 +22,8 @@ const WORKER = new URL('../../../dist/hnsw/repair/worker.js', import.meta.url)
  * small job before the others have started.
  */
 export class RepairTeam {
+  /** Why a thread has ended that nobody was waiting for. */
+  private failure: unknown
   private readonly workers: Worker[] = []
 
   /** Starts the other threads, which takes them as long as it takes to prepare their work. */
@@ -31,7 +33,13 @@ export class RepairTeam {
     private readonly signal: AbortSignal | undefined,
   ) {
     if (elements < ELEMENTS_FOR_THREADS) return
-    for (let i = 1; i < threads; i++) this.workers.push(new Worker(WORKER, {execArgv: []}))
+    for (let i = 1; i < threads; i++) {
+      const worker = new Worker(WORKER, {execArgv: []})
+      worker.once('error', (error: unknown) => {
+        this.failure ??= error
+      })
+      this.workers.push(worker)
+    }
   }
 
   /** Tells the other threads what they work on; this one has the number 0. */
@@ -53,6 +61,7 @@ export class RepairTeam {
     const {signal, workers} = this
     const total = job.order.length
     signal?.throwIfAborted()
+    if (this.failure !== undefined) throw this.failure
     Atomics.store(job.progress, 0, 0)
     const others = Promise.all(
       workers.map(async (worker) => {
