@@ -5,6 +5,7 @@ import {parseArgs} from 'node:util'
 
 import {measureChanging} from './changing.js'
 import {CACHE} from './data/cache.js'
+import {measureFloors} from './floors.js'
 import {measureGrowth} from './growth.js'
 import {measureLarge} from './large.js'
 import {measureMoving} from './moving.js'
@@ -30,6 +31,7 @@ const [load = 0] = loadavg()
 const parts: Record<string, () => Promise<Row[]>> = {
   small: measureSmall,
   large: () => measureLarge(shape),
+  floors: () => measureFloors(shape),
   changing: measureChanging,
   moving: measureMoving,
   pushing: measurePushing,

@@ -8,6 +8,7 @@ import {unpackFixture} from '../../test/support/fixtures.js'
 import {withDatabase} from '../../test/support/sql.js'
 import type {Shape} from './index-files.js'
 import {Random, uuids} from './random.js'
+import {documents} from './words.js'
 
 /** The one collection of the generated directories. */
 export const COLLECTION = 'bench'
@@ -58,6 +59,26 @@ export async function appendPendingLog(persistDir: string, shape: Shape, rows: n
   await change(persistDir, (db) =>
     appendLogRows(db, {...shape, firstSeqId: shape.records + 1}, uuids(4, rows)),
   )
+}
+
+/** Gives every record a document, and puts rows into the log that both segments have applied. */
+export async function addDocuments(persistDir: string, shape: Shape, loggedRows: number): Promise<void> {
+  await change(persistDir, async (db) => {
+    let firstId = 1
+    for (const batch of batches(documents(shape.records))) {
+      await db.run(
+        `INSERT INTO embedding_metadata (id, key, string_value) SELECT ? + key, 'chroma:document', value FROM json_each(?)`,
+        [firstId, JSON.stringify(batch)],
+      )
+      firstId += batch.length
+    }
+
+    await appendLogRows(db, {...shape, firstSeqId: shape.records - loggedRows}, uuids(4, loggedRows))
+    await db.exec(
+      `INSERT INTO embedding_fulltext_search (rowid, string_value)
+       SELECT id, string_value FROM embedding_metadata WHERE +key = 'chroma:document' ORDER BY id`,
+    )
+  })
 }
 
 /** Without any care for a crash: a directory that is not finished is not used. */

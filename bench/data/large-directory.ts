@@ -2,7 +2,7 @@ import {copyFile, link, mkdir, readdir} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import {cached} from './cache.js'
-import {appendPendingLog, VECTOR_SEGMENT_ID, writeDatabase} from './database.js'
+import {addDocuments, appendPendingLog, VECTOR_SEGMENT_ID, writeDatabase} from './database.js'
 import {type Shape, writeIndexFiles} from './index-files.js'
 import {uuids} from './random.js'
 
@@ -23,12 +23,26 @@ export async function largeDirectory(shape: Shape): Promise<string> {
 export async function largeDirectoryWithLog(shape: Shape, rows: number): Promise<string> {
   const applied = await largeDirectory(shape)
   return cached(`${nameOf(shape)}-log-${rows}`, async (folder) => {
-    await copyFile(join(applied, 'chroma.sqlite3'), join(folder, 'chroma.sqlite3'))
+    await copyDirectory(applied, folder)
     await appendPendingLog(folder, shape, rows)
-    await mkdir(join(folder, VECTOR_SEGMENT_ID))
-    for (const file of await readdir(join(applied, VECTOR_SEGMENT_ID)))
-      await link(join(applied, VECTOR_SEGMENT_ID, file), join(folder, VECTOR_SEGMENT_ID, file))
   })
+}
+
+/** The same directory with a document for each record, and `rows` rows of the log that are applied and not yet removed. */
+export async function largeDirectoryWithDocuments(shape: Shape, rows: number): Promise<string> {
+  const applied = await largeDirectory(shape)
+  return cached(`${nameOf(shape)}-documents-${rows}`, async (folder) => {
+    await copyDirectory(applied, folder)
+    await addDocuments(folder, shape, rows)
+  })
+}
+
+/** A copy into an empty folder that shares the index files, as hard links: chops changes no index in place. */
+export async function copyDirectory(persistDir: string, folder: string): Promise<void> {
+  await copyFile(join(persistDir, 'chroma.sqlite3'), join(folder, 'chroma.sqlite3'))
+  await mkdir(join(folder, VECTOR_SEGMENT_ID))
+  for (const file of await readdir(join(persistDir, VECTOR_SEGMENT_ID)))
+    await link(join(persistDir, VECTOR_SEGMENT_ID, file), join(folder, VECTOR_SEGMENT_ID, file))
 }
 
 /** Every file of a directory that `largeDirectory` made. */
