@@ -20,3 +20,17 @@ export async function createDatabase(file: string): Promise<Database> {
     path: resolve(file),
   })
 }
+
+/**
+ * Opens a database that this process is making once more, to read what is committed while the first connection adds to it.
+ * It takes no lock and notices no change: pages that are there already must stay as they are.
+ */
+export async function openCommitted({file}: Database): Promise<Database> {
+  return connect({
+    access: 'immutable',
+    busyTimeout: BUSY_TIMEOUT_MS,
+    driver: await chooseDriver(),
+    file,
+    path: resolve(file),
+  })
+}

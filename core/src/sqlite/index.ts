@@ -1,5 +1,5 @@
 export {attach} from './attach.js'
-export {createDatabase} from './create.js'
+export {createDatabase, openCommitted} from './create.js'
 export {type Database, keysetPages, type SqlValue, transaction} from './database.js'
 export {primaryCode} from './errors.js'
 export {openDatabase} from './open.js'

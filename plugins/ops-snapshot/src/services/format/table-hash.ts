@@ -5,7 +5,7 @@ import {createHash, type Hash} from 'node:crypto'
 import {type TableName, TABLES} from './tables.js'
 
 /** Rows, or records, that are read at once, when they are small. */
-const PAGE = 1024
+const PAGE = 8192
 
 /** Bytes of texts and blobs that are read at once, when they are more than one row or record. */
 const PAGE_BYTES = 1 << 24

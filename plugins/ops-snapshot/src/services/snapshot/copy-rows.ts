@@ -1,6 +1,5 @@
 import type {Collection} from '@chops/core/catalog'
 
-import {hasColumn} from '@chops/core/catalog'
 import type {PersistDir} from '@chops/core/persist-dir'
 import type {Database, SqlValue} from '@chops/core/sqlite'
 
@@ -27,25 +26,31 @@ const PASSED_PER_LOOKUP = 7
  */
 export async function copyRows(db: Database, dir: PersistDir, collection: Collection): Promise<void> {
   const selections = selectionsOf(collection, await isLargePart(dir, collection))
+  const present = await readColumns(dir)
   for (const name of TABLE_NAMES) {
     const {from, order = `${name}.rowid`, params, renamed, where} = selections[name]
-    if (!(await hasTable(dir, name))) continue
-    const expressions: string[] = []
-    for (const column of TABLES[name].columns) {
-      const own = (await hasColumn(dir.db, name, column)) ? `${name}.${column}` : 'NULL'
-      expressions.push(renamed?.[column] ?? own)
-    }
-
+    const own = present.get(name)
+    if (!own) continue
+    const {columns} = TABLES[name]
+    const expressions = columns.map(
+      (column) => renamed?.[column] ?? (own.has(column) ? `${name}.${column}` : 'NULL'),
+    )
     await db.run(
-      `INSERT INTO main.${name} (${TABLES[name].columns.join(', ')})
+      `INSERT INTO main.${name} (${columns.join(', ')})
        SELECT ${expressions.join(', ')} FROM ${from} WHERE ${where} ORDER BY ${order}`,
       params,
     )
   }
 }
 
-async function hasTable({db}: PersistDir, name: TableName): Promise<boolean> {
-  return (await db.get("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", [name])) !== undefined
+/** The columns of every table, all at once: each question waits for what this thread does at the same time. */
+async function readColumns({db}: PersistDir): Promise<Map<string, Set<string>>> {
+  const rows = await db.all<{columns: string; name: string}>(
+    `SELECT name, (SELECT json_group_array(column.name) FROM pragma_table_info(sqlite_master.name) AS column) AS columns
+     FROM sqlite_master WHERE type = 'table' AND name IN (${TABLE_NAMES.map(() => '?').join(', ')})`,
+    TABLE_NAMES,
+  )
+  return new Map(rows.map(({columns, name}) => [name, new Set(JSON.parse(columns) as string[])]))
 }
 
 /** Whether reading all records of the directory in their order is faster than finding those of the collection. */

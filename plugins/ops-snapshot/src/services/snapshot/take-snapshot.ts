@@ -3,7 +3,7 @@ import {allEnded, createOutputFile, requireFreeSpace} from '@chops/core/change'
 import {damaged} from '@chops/core/errors'
 import {requireSoundSegment} from '@chops/core/hnsw'
 import {type PersistDir, segmentFolder} from '@chops/core/persist-dir'
-import {attach, createDatabase, type Database, transaction} from '@chops/core/sqlite'
+import {attach, createDatabase, type Database, openCommitted, transaction} from '@chops/core/sqlite'
 import {stat} from 'node:fs/promises'
 import {dirname} from 'node:path'
 import {setTimeout as sleep} from 'node:timers/promises'
@@ -104,13 +104,20 @@ async function writeRows(
     await db.run('INSERT INTO snapshot_info (key, value) VALUES (?, ?)', [key, value])
   }
 
-  for (const name of TABLE_NAMES) {
-    const {rows, sha256} = await digestTable(db, name, {signal})
-    await db.run('INSERT INTO snapshot_tables (name, row_count, sha256) VALUES (?, ?, ?)', [
-      name,
-      rows,
-      sha256,
-    ])
+  // What is committed another connection can read, while this one takes the index files.
+  await db.exec('COMMIT; BEGIN')
+  const rowsOnly = await openCommitted(db)
+  try {
+    for (const name of TABLE_NAMES) {
+      const {rows, sha256} = await digestTable(rowsOnly, name, {signal})
+      await db.run('INSERT INTO snapshot_tables (name, row_count, sha256) VALUES (?, ?, ?)', [
+        name,
+        rows,
+        sha256,
+      ])
+    }
+  } finally {
+    await rowsOnly.close()
   }
 }
 
