@@ -34,7 +34,7 @@ export async function measureFloors(shape: Shape): Promise<Row[]> {
     },
     {
       base: bare('snapshot', copy, made),
-      baseName: 'cp of the index, plain SQL for the tables',
+      baseName: 'plain SQL, nothing checked',
       command: chops(
         'collection',
         'snapshot',

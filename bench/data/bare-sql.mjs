@@ -1,8 +1,9 @@
 // The least that a job on the log or on a collection takes, in plain SQL and with nothing checked: bare-sql.mjs JOB DIRECTORY [TARGET].
 //
 // export: the rows of the log as lines of JSON on stdout; clean: deletes all rows but the highest, and VACUUM; snapshot: the rows of
-// the tables of the one collection into TARGET, with the index files copied beside it and synced.
-import {cp, open, readdir, rm} from 'node:fs/promises'
+// the tables of the one collection into TARGET, with the index files in pieces.
+import {createReadStream} from 'node:fs'
+import {readdir, rm} from 'node:fs/promises'
 import {join} from 'node:path'
 import sqlite3 from 'sqlite3'
 import {promisify} from 'node:util'
@@ -13,6 +14,7 @@ const exec = promisify(db.exec.bind(db))
 const TABLES = [
   'embeddings',
   'embedding_metadata',
+  'embeddings_queue',
   'segments',
   'segment_metadata',
   'collections',
@@ -36,20 +38,21 @@ const jobs = {
     })
   },
   async snapshot() {
-    // No checksums, and the index files as they are beside the rows instead of in them.
-    await rm(target, {force: true, recursive: true})
+    await rm(target, {force: true})
     await exec(`PRAGMA cache_size = -65536; ATTACH '${target.replaceAll("'", "''")}' AS target; BEGIN`)
     for (const table of TABLES) await exec(`CREATE TABLE target.${table} AS SELECT * FROM main.${table}`)
-    await exec('COMMIT')
+    await exec('CREATE TABLE target.files (name TEXT, chunk INTEGER, data BLOB)')
     const folder = (await readdir(directory)).find((name) => /^[\da-f-]{36}$/.test(name))
-    const copy = `${target}-index`
-    await rm(copy, {force: true, recursive: true})
-    await cp(join(directory, folder), copy, {recursive: true})
-    for (const name of await readdir(copy)) {
-      const file = await open(join(copy, name))
-      await file.sync()
-      await file.close()
+    const insert = db.prepare('INSERT INTO target.files VALUES (?, ?, ?)')
+    const run = promisify(insert.run.bind(insert))
+    for (const name of await readdir(join(directory, folder))) {
+      let chunk = 0
+      for await (const data of createReadStream(join(directory, folder, name), {highWaterMark: 1 << 20}))
+        await run(name, chunk++, data)
     }
+
+    await promisify(insert.finalize.bind(insert))()
+    await exec('COMMIT')
   },
 }
 
