@@ -71,6 +71,7 @@ const COMMANDS: Command[] = [
   ['collection list'],
   ['collection snapshot', snapshot],
   ['collection snapshot', snapshot],
+  ['collection snapshot', () => ['--all', '--output', `${DIRECTORY}.snapshots`]],
   ['collection restore', restore],
   ['collection restore', restore],
 ]
