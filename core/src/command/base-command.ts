@@ -2,14 +2,11 @@ import type {Input, ParserOutput} from '@oclif/core/interfaces'
 
 import {Command} from '@oclif/core/command'
 
-import {requireUnused} from '../change/write-access.js'
 import {escapeControls} from '../output/escape.js'
 import {toJson} from '../output/json.js'
 import {renderTables, type TableData} from '../output/table.js'
 import {generationText} from '../persist-dir/generation.js'
 import {openPersistDir, type PersistDir} from '../persist-dir/persist-dir.js'
-import {choosePersistDir} from './choose-persist-dir.js'
-import {confirm} from './confirm.js'
 import {EXIT_CODE} from './exit-codes.js'
 import {type Failure, failureOf} from './failure.js'
 import {type Progress, withProgress} from './progress.js'
@@ -60,6 +57,7 @@ export abstract class ChopsCommand extends Command {
     const parsed = await super.parse(options, argv)
     if (options?.args?.PERSIST_DIR && parsed.args.PERSIST_DIR === undefined) {
       const {args}: {args: Values} = parsed
+      const {choosePersistDir} = await import('./choose-persist-dir.js')
       args.PERSIST_DIR = await choosePersistDir(this.signal)
     }
 
@@ -68,7 +66,9 @@ export abstract class ChopsCommand extends Command {
 
   /** Asks on stderr before anything changes; false means the user said no. `yes` is the command's `--yes` flag. */
   protected async confirm(question: string, yes: boolean): Promise<boolean> {
-    return yes || confirm(question, this.signal)
+    if (yes) return true
+    const {confirm} = await import('./confirm.js')
+    return confirm(question, this.signal)
   }
 
   /**
@@ -86,6 +86,7 @@ export abstract class ChopsCommand extends Command {
       return 'dry-run'
     }
 
+    const {requireUnused} = await import('../change/write-access.js')
     await requireUnused(dir.path, flags)
     if (!(await this.confirm(question, flags.yes))) {
       this.log('Cancelled: nothing was changed.')

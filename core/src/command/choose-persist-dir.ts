@@ -3,9 +3,7 @@ import {createInterface} from 'node:readline'
 
 import {usage} from '../errors.js'
 import {completeFolder} from './complete-folder.js'
-
-/** The environment variable that stands in for the first argument. */
-export const PERSIST_DIR_VARIABLE = 'CHROMA_PERSIST_DIR'
+import {PERSIST_DIR_VARIABLE} from './flags.js'
 
 /**
  * The persist directory when the command line names none: the one of `CHROMA_PERSIST_DIR`, else the answer to a question

@@ -4,7 +4,9 @@ import type {Arg} from '@oclif/core/interfaces'
 
 import {usage} from '../errors.js'
 import {parseBytes} from '../output/format.js'
-import {PERSIST_DIR_VARIABLE} from './choose-persist-dir.js'
+
+/** The environment variable that stands in for the first argument. */
+export const PERSIST_DIR_VARIABLE = 'CHROMA_PERSIST_DIR'
 
 /**
  * The first argument of every command. It may be left out: `ChopsCommand.parse` then chooses the directory, so that a

@@ -5,7 +5,6 @@ import type {SchemaVersions} from './generation.js'
 import {usage} from '../errors.js'
 import {createDatabase} from '../sqlite/create.js'
 import {transaction} from '../sqlite/database.js'
-import {migrationsOf} from './migrations.js'
 import {DATABASE_FILE} from './persist-dir.js'
 
 const MIGRATIONS_TABLE = `CREATE TABLE migrations (
@@ -34,6 +33,7 @@ const METADB_OF_RUST = 5
  * @throws ChopsError `usage` for a schema that is newer than the ones chops knows
  */
 export async function createChromaDatabase(folder: string, schema: SchemaVersions): Promise<void> {
+  const {migrationsOf} = await import('./migrations.js')
   const migrations = migrationsOf(schema)
   if (!migrations) {
     const {embeddingsQueue, metadb, sysdb} = schema

@@ -1,4 +1,3 @@
-export {countRecords, countRecordsOf} from './count-records.js'
 export {parseExactJson} from './exact-json.js'
 export {type ReadOptions, RecordReader} from './record-reader.js'
 export {

@@ -2,7 +2,7 @@ import {type Catalog, type Collection, type Metadata, readCatalog} from '@chops/
 import {appliedSeqId, fragmentationOf, readSegmentIndex, type SegmentIndex} from '@chops/core/hnsw'
 import {readTopics, type Topic} from '@chops/core/log'
 import {findOrphanFolders, generationText, type PersistDir, sizeOf} from '@chops/core/persist-dir'
-import {countRecords} from '@chops/core/records'
+import {countRecords} from '@chops/core/record-counts'
 
 /** What a folder without an owner still takes on the disk. Sizes are in bytes. */
 export interface OrphanDirectory {

@@ -1,13 +1,7 @@
 import {type Catalog, type Collection, hnswParametersOf, readCatalog} from '@chops/core/catalog'
 import {ChopsError} from '@chops/core/errors'
-import {
-  appliedSeqId,
-  type GraphReport,
-  loadGraph,
-  measureGraph,
-  readSegmentIndex,
-  type SegmentIndex,
-} from '@chops/core/hnsw'
+import {appliedSeqId, readSegmentIndex, type SegmentIndex} from '@chops/core/hnsw'
+import {type GraphReport, loadGraph, measureGraph} from '@chops/core/index-files'
 import {readTopics, type Topic} from '@chops/core/log'
 import {
   findOrphanFolders,
@@ -16,7 +10,7 @@ import {
   segmentFolder,
   sizeOf,
 } from '@chops/core/persist-dir'
-import {countRecords} from '@chops/core/records'
+import {countRecords} from '@chops/core/record-counts'
 
 import {type DatabaseSpace, measureSpace} from './space.js'
 

@@ -1,12 +1,6 @@
 import {type Collection, hnswParametersOf, type Space} from '@chops/core/catalog'
-import {
-  fragmentationOf,
-  type GraphReport,
-  loadGraph,
-  measureGraph,
-  readSegmentIndex,
-  type SegmentIndex,
-} from '@chops/core/hnsw'
+import {fragmentationOf, readSegmentIndex, type SegmentIndex} from '@chops/core/hnsw'
+import type {GraphReport} from '@chops/core/index-files'
 import {generationText, type PersistDir, sizeOf} from '@chops/core/persist-dir'
 
 /** The 18 metrics of an index, under the names the Python tool gave them. Sizes are in bytes. */
@@ -96,5 +90,6 @@ async function readGraph(
   options: HnswInfoOptions,
 ): Promise<GraphReport | null> {
   if (!index?.header || index.header.curElementCount === 0) return null
+  const {loadGraph, measureGraph} = await import('@chops/core/index-files')
   return measureGraph(await loadGraph(index.folder, index.header, options), options)
 }

@@ -1,7 +1,7 @@
 import {hnswParametersOf, readCatalog, type Space} from '@chops/core/catalog'
 import {readTopics} from '@chops/core/log'
 import {generationText, type PersistDir} from '@chops/core/persist-dir'
-import {countRecords} from '@chops/core/records'
+import {countRecords} from '@chops/core/record-counts'
 
 export interface ListedCollection {
   database: string

@@ -2,17 +2,14 @@ import {counted} from '@chops/core/output'
 import type {HnswParameters} from '@chops/core/catalog'
 
 import {
-  checkIndexFiles,
-  IdTable,
   INDEX_METADATA_FILE,
   type IndexMetadataDigest,
   indexMetadataProblems,
   inspectHeader,
   LabelSet,
-  loadGraph,
-  measureGraph,
   readIndexMetadata,
 } from '@chops/core/hnsw'
+import {checkIndexFiles, IdTable, loadGraph, measureGraph} from '@chops/core/index-files'
 import {exists, segmentFolder} from '@chops/core/persist-dir'
 import {readdir, stat} from 'node:fs/promises'
 import {basename, join} from 'node:path'

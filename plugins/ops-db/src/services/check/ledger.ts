@@ -1,5 +1,6 @@
 import {counted} from '@chops/core/output'
-import {IdTable, readIndexMetadata} from '@chops/core/hnsw'
+import {readIndexMetadata} from '@chops/core/hnsw'
+import {IdTable} from '@chops/core/index-files'
 import {keysetPages} from '@chops/core/sqlite'
 
 import type {CollectionFacts} from './facts.js'

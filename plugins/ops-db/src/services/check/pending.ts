@@ -1,4 +1,4 @@
-import {IdTable} from '@chops/core/hnsw'
+import {IdTable} from '@chops/core/index-files'
 import {OPERATION} from '@chops/core/log'
 import {keysetPages} from '@chops/core/sqlite'
 

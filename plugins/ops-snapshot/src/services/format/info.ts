@@ -1,7 +1,7 @@
 import type {Collection} from '@chops/core/catalog'
 import type {PersistDir, SchemaVersions} from '@chops/core/persist-dir'
 
-import {countRecordsOf} from '@chops/core/records'
+import {countRecordsOf} from '@chops/core/record-counts'
 
 import {type Compression, COMPRESSIONS} from './compression.js'
 import {FORMAT_VERSION} from './tables.js'

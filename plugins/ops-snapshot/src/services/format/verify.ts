@@ -1,6 +1,7 @@
 import {damaged} from '@chops/core/errors'
 import {requireFreeSpace} from '@chops/core/change'
-import {type IndexMetadataSummary, requireSoundSegment} from '@chops/core/hnsw'
+import {type IndexMetadataSummary} from '@chops/core/hnsw'
+import {requireSoundSegment} from '@chops/core/index-files'
 import type {Database} from '@chops/core/sqlite'
 import {mkdtemp, rm} from 'node:fs/promises'
 import {tmpdir} from 'node:os'

@@ -1,7 +1,8 @@
 import type {PersistDir} from '@chops/core/persist-dir'
 
 import {fsyncPath} from '@chops/core/change'
-import {INDEX_METADATA_FILE, readIndexMetadata, writeIndexMetadata} from '@chops/core/hnsw'
+import {INDEX_METADATA_FILE, readIndexMetadata} from '@chops/core/hnsw'
+import {writeIndexMetadata} from '@chops/core/index-files'
 import {mkdir, rename} from 'node:fs/promises'
 import {join} from 'node:path'
 

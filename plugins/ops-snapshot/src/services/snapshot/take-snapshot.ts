@@ -1,7 +1,7 @@
 import {type Collection, findCollection, hnswParametersOf} from '@chops/core/catalog'
 import {allEnded, createOutputFile, requireFreeSpace} from '@chops/core/change'
 import {damaged} from '@chops/core/errors'
-import {requireSoundSegment} from '@chops/core/hnsw'
+import {requireSoundSegment} from '@chops/core/index-files'
 import {type PersistDir, segmentFolder} from '@chops/core/persist-dir'
 import {attach, createDatabase, type Database, openCommitted, transaction} from '@chops/core/sqlite'
 import {stat} from 'node:fs/promises'
