@@ -94,14 +94,14 @@ export function queryProblems(
   vectors: Float32Array[],
   k: number,
   answers: Answer[],
-  isComplete: boolean,
+  {least, most}: {least: number; most: number},
 ): string[] {
   const {records, spaces} = collection
   const strange = answers.flatMap(({ids}) => ids).filter((id) => !records.has(id))
   if (strange.length > 0) return [`a query returns ${strange[0]}, which should not exist`]
   if (answers.some(({ids}) => new Set(ids).size < ids.length)) return ['a query returns an id twice']
-  const short = answers.find(({ids}) => ids.length !== k)
-  if (short && isComplete) return [`a query returns ${short.ids.length} ids instead of ${k}`]
+  const other = answers.find(({ids}) => ids.length < least || ids.length > most)
+  if (other) return [`a query returns ${other.ids.length} ids instead of ${k}`]
   const obeyed = [...spaces].filter((space) => haveDistances(collection, vectors, answers, space))
   if (obeyed.length === 0) return [`the distances are not those of ${[...spaces].join(' or ')}`]
   collection.spaces = new Set(obeyed)
