@@ -8,6 +8,7 @@ import {inUse} from '../errors.js'
 import {connect} from './connect.js'
 import {inspectDatabaseFile} from './database-file.js'
 import {primaryCode, SQLITE_READONLY} from './errors.js'
+import {copyForRecovery} from './recovered-copy.js'
 
 const ATTEMPTS = 5
 const RETRY_MS = 100
@@ -40,7 +41,6 @@ async function openCopy(
   file: string,
   {busyTimeout, driver, ...options}: ReadOnlyOptions,
 ): Promise<Database | undefined> {
-  const {copyForRecovery} = await import('./recovered-copy.js')
   const copy = await copyForRecovery(file, options)
   if (!copy) return undefined
   const {path, remove} = copy
