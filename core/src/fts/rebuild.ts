@@ -88,14 +88,12 @@ export async function rebuildFts(db: Database, options: FtsRebuildOptions = {}):
 async function fill(db: Database, documents: number, {onStep, signal}: FtsRebuildOptions): Promise<void> {
   const size = Math.max(BATCH, Math.ceil(documents / MOST_PARTS))
   let done = 0
-  for (
-    let batch = await nextBatch(db, size);
-    batch !== undefined;
-    batch = await nextBatch(db, size, batch.to)
-  ) {
+  let batch = await nextBatch(db, size)
+  while (batch) {
     signal?.throwIfAborted()
     onStep?.('fill', done, documents)
     done += await insert(db, batch)
+    batch = await nextBatch(db, size, batch.to)
   }
 
   if (done !== documents) throw new Error(`${documents} documents were to be indexed, not ${done}`)

@@ -2,8 +2,6 @@ import type {HnswParameters} from '../catalog/hnsw-parameters.js'
 import type {PersistDir} from '../persist-dir/persist-dir.js'
 import type {IndexSource} from './source.js'
 
-import {availableParallelism} from 'node:os'
-
 import {ChopsError} from '../errors.js'
 import {choosePrecision} from '../hnsw/build/precision.js'
 import {measureSample, type VerifiedIndex, verifyIndex} from '../hnsw/build/verify-index.js'
@@ -73,9 +71,8 @@ async function tryRepair(
   folder: string,
   options: StageOptions,
 ): Promise<Omit<RebuiltSegment, 'reason'> | string> {
-  const {threads = availableParallelism()} = options
   // Threads start while the old index is read.
-  const team = new RepairTeam(source.pending.ids.idToLabel.size, threads, options.signal)
+  const team = new RepairTeam(source.pending.ids.idToLabel.size, options)
   try {
     const read = await readWithGraph(source, parameters, options)
     if (typeof read === 'string') return read
@@ -93,7 +90,6 @@ async function tryRepair(
       outDir: folder,
       space,
       team,
-      threads,
     })
     const verified = await verifyIndex({...stage('verify', options), elements, folder, space})
     const worse = await worseThanBefore(source.folder, old, elements, verified, {...options, space})

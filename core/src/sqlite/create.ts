@@ -12,13 +12,7 @@ const BUSY_TIMEOUT_MS = 0
 export async function createDatabase(file: string): Promise<Database> {
   // SQLite takes an empty file for an empty database; made here, so that an existing one is never taken over.
   await (await open(file, 'wx')).close()
-  return connect({
-    access: 'write',
-    busyTimeout: BUSY_TIMEOUT_MS,
-    driver: await chooseDriver(),
-    file,
-    path: resolve(file),
-  })
+  return connectTo(file, 'write')
 }
 
 /**
@@ -26,11 +20,10 @@ export async function createDatabase(file: string): Promise<Database> {
  * It takes no lock and notices no change: pages that are there already must stay as they are.
  */
 export async function openCommitted({file}: Database): Promise<Database> {
-  return connect({
-    access: 'immutable',
-    busyTimeout: BUSY_TIMEOUT_MS,
-    driver: await chooseDriver(),
-    file,
-    path: resolve(file),
-  })
+  return connectTo(file, 'immutable')
+}
+
+async function connectTo(file: string, access: 'immutable' | 'write'): Promise<Database> {
+  const driver = await chooseDriver()
+  return connect({access, busyTimeout: BUSY_TIMEOUT_MS, driver, file, path: resolve(file)})
 }

@@ -1,4 +1,3 @@
-import {availableParallelism} from 'node:os'
 import {setImmediate} from 'node:timers/promises'
 
 import type {Space} from '../../catalog/hnsw-parameters.js'
@@ -33,9 +32,9 @@ export interface RepairOptions extends ScanOptions {
   /** Folder for the new index, which must not have one yet. */
   outDir: string
   space: Space
-  /** One for so many elements and threads, which has started; it is stopped when it has done its work. */
+  /** One for so many elements, which has started; it is stopped when it has done its work. */
   team?: RepairTeam | undefined
-  /** All cores without it. */
+  /** Without a team; all cores without it. */
   threads?: number | undefined
 }
 
@@ -83,14 +82,14 @@ async function relink(
     oldIds,
     signal,
     space,
-    threads = availableParallelism(),
-    team = new RepairTeam(oldIds.length, threads, signal),
+    threads,
+    team = new RepairTeam(oldIds.length, {signal, threads}),
   }: RepairOptions,
   onProgress: (done: number) => void,
 ): Promise<{job: RepairJob; rows: RowDistances}> {
   try {
     const {dimension, vectors} = elements
-    const shape = {dimension, mostRivals: old.header.maxM0, rows: oldIds.length, space, threads}
+    const shape = {dimension, mostRivals: old.header.maxM0, rows: oldIds.length, space, threads: team.threads}
     const shared = shareRows(shape, vectors, isRounded)
     const job = prepareJob({efConstruction, old, oldIds, rows: shared})
     if (job.order.length === 0) throw new RangeError('no element of the old graph is left')

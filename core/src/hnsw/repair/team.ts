@@ -1,4 +1,5 @@
 import {once} from 'node:events'
+import {availableParallelism} from 'node:os'
 import {setImmediate} from 'node:timers/promises'
 import {Worker} from 'node:worker_threads'
 
@@ -24,14 +25,25 @@ const WORKER = new URL('../../../dist/hnsw/repair/worker.js', import.meta.url)
 export class RepairTeam {
   /** Why a thread has ended that nobody was waiting for. */
   private failure: unknown
+  /** This one and the others. */
+  readonly threads: number
+  private readonly signal: AbortSignal | undefined
   private readonly workers: Worker[] = []
 
-  /** Starts the other threads, which takes them as long as it takes to prepare their work. */
+  /**
+   * Starts the other threads, which takes them as long as it takes to prepare their work.
+   *
+   * @param options.threads all cores without it
+   */
   constructor(
     elements: number,
-    threads: number,
-    private readonly signal: AbortSignal | undefined,
+    {
+      signal,
+      threads = availableParallelism(),
+    }: {signal?: AbortSignal | undefined; threads?: number | undefined} = {},
   ) {
+    this.signal = signal
+    this.threads = threads
     if (elements < ELEMENTS_FOR_THREADS) return
     for (let i = 1; i < threads; i++) {
       const worker = new Worker(WORKER, {execArgv: []})
