@@ -1,8 +1,8 @@
 import {mkdir, rm} from 'node:fs/promises'
 import {join} from 'node:path'
-import {fileURLToPath} from 'node:url'
 
 import {temporaryFolder} from '../test/support/fixtures.js'
+import {bareFtsRebuild, bareSql, copying} from './bare.js'
 import {chops} from './chops.js'
 import {COLLECTION} from './data/database.js'
 import type {Shape} from './data/index-files.js'
@@ -15,25 +15,22 @@ const ROUNDS = 1
 const LOGGED_ROWS = 200_000
 const GOAL = 1.3
 const FTS_GOAL = 1.1
-const BARE_SQL = fileURLToPath(new URL('data/bare-sql.mjs', import.meta.url))
-const REBUILD_FTS = fileURLToPath(new URL('data/rebuild-fts.mjs', import.meta.url))
 
 /** What copies or rewrites much of a large directory, beside the least that the same job takes. */
 export async function measureFloors(shape: Shape): Promise<Row[]> {
   const directory = await largeDirectoryWithDocuments(shape, LOGGED_ROWS)
   const folder = temporaryFolder()
   const [copy, made] = [join(folder, 'persist'), join(folder, 'made')]
-  const bare = (...args: string[]): Command => ({args: [BARE_SQL, ...args], file: process.execPath})
   const jobs: {base: Command; baseName: string; command: Command; goal: number; name: string}[] = [
     {
-      base: {args: ['-c', 'cp -a "$0" "$1" && sync "$1"/* "$1"/*/*', copy, made], file: 'bash'},
+      base: copying(copy, made),
       baseName: 'cp -a and sync of the same files',
       command: chops('db', 'backup', copy, '--output', made),
       goal: GOAL,
       name: 'db backup',
     },
     {
-      base: bare('snapshot', copy, made),
+      base: bareSql('snapshot', copy, made),
       baseName: 'plain SQL, nothing checked',
       command: chops(
         'collection',
@@ -50,21 +47,21 @@ export async function measureFloors(shape: Shape): Promise<Row[]> {
       name: 'collection snapshot, uncompressed',
     },
     {
-      base: bare('export', copy),
+      base: bareSql('export', copy),
       baseName: 'plain SQL and JSON',
       command: chops('wal', 'export', copy),
       goal: GOAL,
       name: `wal export, ${LOGGED_ROWS} rows`,
     },
     {
-      base: bare('clean', copy),
+      base: bareSql('clean', copy),
       baseName: 'DELETE and VACUUM',
       command: chops('wal', 'clean', copy, '--yes'),
       goal: GOAL,
       name: `wal clean, ${LOGGED_ROWS} rows`,
     },
     {
-      base: {args: [REBUILD_FTS, join(copy, 'chroma.sqlite3')], file: process.execPath},
+      base: bareFtsRebuild(copy),
       baseName: 'the same SQL, and no more',
       command: chops('fts', 'rebuild', copy, '--yes'),
       goal: FTS_GOAL,

@@ -5,7 +5,6 @@
  */
 import {readFile, rm} from 'node:fs/promises'
 import {join} from 'node:path'
-import {availableParallelism} from 'node:os'
 import {performance} from 'node:perf_hooks'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {parseArgs} from 'node:util'
@@ -61,12 +60,11 @@ for (const [percent, goal] of GOALS) {
   const times: {full: number; repair: number}[] = []
   for (let round = 0; round < rounds; round++) {
     // Threads and library start while a rebuild reads the elements, and in the same pass the old graph.
-    const threads = availableParallelism()
-    const team = new RepairTeam(oldIds.length, threads, undefined)
+    const team = new RepairTeam(oldIds.length)
     const old = await loadGraph(folder('old'), header, {shared: true})
     await sleep(STARTING_MS)
     const repair = await timed('repair', (outDir) =>
-      repairIndex({efConstruction: 100, elements, old, oldIds, outDir, space: 'cosine', team, threads}),
+      repairIndex({efConstruction: 100, elements, old, oldIds, outDir, space: 'cosine', team}),
     )
     const started = startEngine({...build, count: elements.labels.length, dimension})
     await started

@@ -1,8 +1,8 @@
 import {cp, rm} from 'node:fs/promises'
 import {join} from 'node:path'
-import {fileURLToPath} from 'node:url'
 
 import {temporaryFolder} from '../test/support/fixtures.js'
+import {bareFtsRebuild, copying} from './bare.js'
 import {chops} from './chops.js'
 import {chromaDirectory, type Contents} from './data/chroma-directory.js'
 import {chromaWheel, pythonTool} from './data/python-tool.js'
@@ -12,7 +12,6 @@ import {type Command, interleave} from './run.js'
 const ROUNDS = 5
 const CONTENTS: Contents = {deleted: 0, dimension: 384, documents: true, records: 20_000, threshold: 1000}
 const SIZE = '20000 x 384 with documents'
-const REBUILD_FTS = fileURLToPath(new URL('data/rebuild-fts.mjs', import.meta.url))
 
 /** What keeps a directory in order, beside the Python tool, `chroma vacuum`, and the least that the job takes. */
 export async function measureUpkeep(): Promise<Row[]> {
@@ -23,13 +22,12 @@ export async function measureUpkeep(): Promise<Row[]> {
   const folder = temporaryFolder()
   const copy = join(folder, 'persist')
   const backup = join(folder, 'backup')
-  const database = join(copy, 'chroma.sqlite3')
   const commands: Record<string, Command> = {
     backup: chops('db', 'backup', copy, '--output', backup),
-    copying: {args: ['-c', 'cp -a "$0" "$1" && sync "$1"/* "$1"/*/*', copy, backup], file: 'bash'},
+    copying: copying(copy, backup),
     fts: chops('fts', 'rebuild', copy, '--yes'),
     ftsPython: {args: ['fts', 'rebuild', copy, '--yes'], file: python.path},
-    ftsSql: {args: [REBUILD_FTS, database], file: process.execPath},
+    ftsSql: bareFtsRebuild(copy),
     vacuum: chops('db', 'vacuum', copy, '--yes'),
     ...('path' in chroma && {vacuumChroma: {args: ['vacuum', '--path', copy, '--force'], file: chroma.path}}),
   }
