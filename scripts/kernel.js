@@ -5,7 +5,7 @@ import {fileURLToPath} from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const SOURCES = 'core/wasm'
-const SOURCE = `${SOURCES}/distance.ts`
+const SOURCE = `${SOURCES}/index.ts`
 const MODULE = 'core/dist/hnsw/distance/kernel.wasm'
 
 const OPTIONS = {

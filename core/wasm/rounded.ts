@@ -9,7 +9,7 @@ let factors: usize = 0
 let biases: usize = 0
 
 /** To be called first: how long a row is, and where an f32 for each row tells what it takes to make it a distance. */
-export function openRows(dimensionOfRows: usize, addressOfFactors: usize, addressOfBiases: usize): void {
+export function openRounded(dimensionOfRows: usize, addressOfFactors: usize, addressOfBiases: usize): void {
   dimension = dimensionOfRows
   factors = addressOfFactors
   biases = addressOfBiases
@@ -152,7 +152,7 @@ export function roundedDistances(ids: usize, count: usize, to: usize, out: usize
 }
 
 /** Position of the first of the rows whose numbers begin at `ids` that is nearer to row `to` than `distance`; -1 if none is. */
-export function firstNearer(ids: usize, count: i32, to: usize, distance: f32): i32 {
+export function firstNearerRounded(ids: usize, count: i32, to: usize, distance: f32): i32 {
   for (let i = 0; i < count; i++) {
     if (roundedDistance(<usize>load<u32>(ids + ((<usize>i) << 2)), to) < distance) return i
   }

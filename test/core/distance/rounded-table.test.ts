@@ -2,8 +2,9 @@ import {expect} from 'chai'
 
 import type {Space} from '../../../core/src/catalog/hnsw-parameters.js'
 
-import {fitsRounded, OTHERS_AT_ONCE, roundedBytes} from '../../../core/src/hnsw/distance/rounded-table.js'
-import {openRows, type RowDistances, shareRows} from '../../../core/src/hnsw/distance/row-distances.js'
+import {fitsRounded, roundedBytes} from '../../../core/src/hnsw/distance/rounded-table.js'
+import {OTHERS_AT_ONCE, type RowDistances} from '../../../core/src/hnsw/distance/row-distances.js'
+import {openRows, shareRows} from '../../../core/src/hnsw/distance/shared-rows.js'
 import {numbers} from '../build/vectors.js'
 
 const ROWS = 9
@@ -46,17 +47,18 @@ describe('the distances of rounded vectors', () => {
       }
     })
 
-    it(`are the same one by one and many at a time (${space})`, () => {
-      const dimension = 45
-      for (const rows of bothRows(space, dimension, numbers(ROWS * dimension, 3))) {
-        for (let count = 0; count < ROWS; count++) {
-          const others = Array.from({length: count}, (_, i) => (5 * i) % ROWS)
-          rows.others.set(others)
-          rows.rivals.set(others)
-          const wanted = others.map((other) => Math.fround(rows.distance(other, 2)))
-          expect([...rows.distancesTo(2, count).subarray(0, count)]).to.deep.equal(wanted)
-          for (const limit of [-1e9, ...wanted, 1e9])
-            expect(rows.firstNearer(2, count, limit)).to.equal(wanted.findIndex((d) => d < limit))
+    it(`are the same one by one and many at a time, in every dimension (${space})`, () => {
+      for (const dimension of [...Array.from({length: 40}, (_, i) => i + 1), 128, 150]) {
+        for (const rows of bothRows(space, dimension, numbers(ROWS * dimension, 3))) {
+          for (let count = 0; count < ROWS; count++) {
+            const others = Array.from({length: count}, (_, i) => (5 * i) % ROWS)
+            rows.others.set(others)
+            rows.rivals.set(others)
+            const wanted = others.map((other) => rows.distance(other, 2))
+            expect([...rows.distancesTo(2, count).subarray(0, count)]).to.deep.equal(wanted)
+            for (const limit of [-1e9, ...wanted, 1e9])
+              expect(rows.firstNearer(2, count, limit)).to.equal(wanted.findIndex((d) => d < limit))
+          }
         }
       }
     })

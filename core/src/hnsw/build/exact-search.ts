@@ -1,6 +1,7 @@
 import {setImmediate} from 'node:timers/promises'
 import type {Space} from '../../catalog/hnsw-parameters.js'
 import type {ScanOptions} from '../files.js'
+import {OTHERS_AT_ONCE} from '../distance/row-distances.js'
 import {createTable, type VectorTable} from '../distance/vector-table.js'
 import type {IndexElements} from './elements.js'
 
@@ -64,7 +65,7 @@ export function candidatesOfTable(table: VectorTable, rows: Uint32Array): Candid
 }
 
 function rowsAtOnce(count: number, dimension: number): number {
-  return Math.min(count, Math.max(1, Math.floor(BLOCK_BYTES / (4 * dimension))))
+  return Math.min(count, OTHERS_AT_ONCE, Math.max(1, Math.floor(BLOCK_BYTES / (4 * dimension))))
 }
 
 /**
@@ -77,19 +78,19 @@ export async function nearestCandidates(
   queries: readonly number[],
   {k, onProgress, signal}: ScanOptions & {k: number},
 ): Promise<Nearest[]> {
-  const {distance, shared} = table
   const length = Math.min(k, count)
   const found = queries.map(() => ({
     candidates: new Uint32Array(length),
     distances: new Float64Array(length).fill(Infinity),
   }))
-  const workOfBlock = most * shared.dimension * queries.length
+  const workOfBlock = most * table.shared.dimension * queries.length
   for (let from = 0, work = 0; from < count; from += most) {
     const to = Math.min(count, from + most)
     const block = rows(from, to)
+    table.others.set(block)
     for (const [q, nearest] of found.entries()) {
-      const query = queries[q] as number
-      for (let i = 0; i < block.length; i++) insert(nearest, from + i, distance(block[i] as number, query))
+      const distances = table.distancesTo(queries[q] as number, block.length)
+      for (let i = 0; i < block.length; i++) insert(nearest, from + i, distances[i] as number)
     }
 
     work += workOfBlock

@@ -2,17 +2,23 @@ import {readFileSync} from 'node:fs'
 
 import {type Memory, type Module, WebAssembly} from './web-assembly.js'
 
-/** The distance of two vectors of f32, by their byte addresses in the kernel's memory. */
-export type KernelDistance = (a: number, b: number, dimension: number) => number
-
-/** What core/wasm/distance.ts exports; lists are given by their addresses, see there. */
-export interface Kernel {
+/** What the kernel tells of the rows of an instance; lists are given by their addresses. */
+export interface RowsKernel {
+  distance: (i: number, j: number) => number
+  distances: (others: number, count: number, row: number, distances: number) => void
   firstNearer: (rivals: number, count: number, row: number, distance: number) => number
-  ip: KernelDistance
-  l2: KernelDistance
-  openRows: (dimension: number, factors: number, biases: number) => void
-  roundedDistance: (i: number, j: number) => number
-  roundedDistances: (others: number, count: number, row: number, distances: number) => void
+}
+
+/** What core/wasm exports, see there. */
+export interface Kernel {
+  exactDistance: RowsKernel['distance']
+  exactDistances: RowsKernel['distances']
+  firstNearerExact: RowsKernel['firstNearer']
+  firstNearerRounded: RowsKernel['firstNearer']
+  openExact: (dimension: number, rowSize: number, vectorAt: number, isSquared: boolean) => void
+  openRounded: (dimension: number, factors: number, biases: number) => void
+  roundedDistance: RowsKernel['distance']
+  roundedDistances: RowsKernel['distances']
   roundRow: (vector: number, row: number, length: number, isL2: boolean) => void
 }
 

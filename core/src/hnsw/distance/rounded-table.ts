@@ -1,23 +1,16 @@
 import type {Space} from '../../catalog/hnsw-parameters.js'
-import type {RowDistances} from './row-distances.js'
 
 import {hasKernel, type Kernel, kernelMemory, kernelOver, MAX_PAGES, PAGE_BYTES} from './kernel.js'
+import {kernelDistances, type Questions, type RowDistances, scratchBytes} from './row-distances.js'
 import type {Memory} from './web-assembly.js'
-
-/** Rows that are compared with one at a time: what the kernel is told about them stays in the cache. */
-export const OTHERS_AT_ONCE = 256
 
 /** Length of a rounded row, short enough that the inner product of two fits in 32 bits. */
 const LENGTH = 32_000
 
-export interface RoundedShape {
+export interface RoundedShape extends Questions {
   dimension: number
-  /** Most that `firstNearer` is asked about at a time. */
-  mostRivals: number
   rows: number
   space: Space
-  /** Threads that work on the table at the same time. */
-  threads: number
 }
 
 /** What another thread needs to open the same table: it can be posted to a worker. */
@@ -27,7 +20,8 @@ export interface RoundedTable extends RoundedShape {
 
 /** Memory of a table of this shape, in bytes. */
 export function roundedBytes(shape: RoundedShape): number {
-  return scratchAt(shape) + shape.threads * scratchBytes(shape)
+  // At first a vector has to find room where the threads are going to ask.
+  return scratchAt(shape) + Math.max(scratchBytes(shape), 4 * shape.dimension)
 }
 
 /** Whether a table of this shape can be made: SIMD is there, and it fits in the 4 GiB that WebAssembly addresses. */
@@ -59,39 +53,22 @@ export function roundVectors(shape: RoundedShape, vectors: Float32Array): Rounde
 
 /** Opens a table in any thread; two that work at the same time have different numbers below `threads`. */
 export function openRounded(table: RoundedTable, thread: number): RowDistances {
-  const {memory, mostRivals} = table
-  const kernel = openKernel(table, memory)
-  const others = scratchAt(table) + thread * scratchBytes(table)
-  const distances = others + 4 * OTHERS_AT_ONCE
-  const rivals = distances + 4 * OTHERS_AT_ONCE
-  const found = new Float32Array(memory.buffer, distances, OTHERS_AT_ONCE)
-  return {
-    distance: kernel.roundedDistance,
-    distancesTo(row, count) {
-      kernel.roundedDistances(others, count, row, distances)
-      return found
-    },
-    firstNearer: (row, count, distance) => kernel.firstNearer(rivals, count, row, distance),
-    others: new Uint32Array(memory.buffer, others, OTHERS_AT_ONCE),
-    rivals: new Uint32Array(memory.buffer, rivals, mostRivals),
-  }
+  const {memory} = table
+  const {firstNearerRounded, roundedDistance, roundedDistances} = openKernel(table, memory)
+  const kernel = {distance: roundedDistance, distances: roundedDistances, firstNearer: firstNearerRounded}
+  return kernelDistances(kernel, table, {buffer: memory.buffer, scratch: scratchAt(table), thread})
 }
 
 /** Behind the numbers of all rows is what makes a distance of their products. */
 function openKernel({dimension, rows}: RoundedShape, memory: Memory): Kernel {
   const kernel = kernelOver(memory)
   const factorsAt = aligned(2 * rows * dimension)
-  kernel.openRows(dimension, factorsAt, factorsAt + 4 * rows)
+  kernel.openRounded(dimension, factorsAt, factorsAt + 4 * rows)
   return kernel
 }
 
 function scratchAt({dimension, rows}: RoundedShape): number {
   return aligned(2 * rows * dimension) + 8 * rows
-}
-
-/** What a thread writes for the kernel: the numbers of others, their distances, and the numbers of rivals; at first a vector. */
-function scratchBytes({dimension, mostRivals}: RoundedShape): number {
-  return Math.max(8 * OTHERS_AT_ONCE + 4 * mostRivals, 4 * dimension)
 }
 
 function aligned(bytes: number): number {

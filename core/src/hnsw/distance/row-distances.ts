@@ -1,11 +1,7 @@
-import {
-  openRounded,
-  OTHERS_AT_ONCE,
-  type RoundedShape,
-  type RoundedTable,
-  roundVectors,
-} from './rounded-table.js'
-import {createTable, openTable, type SharedTable, type VectorTable} from './vector-table.js'
+import type {RowsKernel} from './kernel.js'
+
+/** Rows that are compared with one at a time: what the kernel is told about them stays in the cache. */
+export const OTHERS_AT_ONCE = 256
 
 /** Distances between rows of vectors, to many others at a time. */
 export interface RowDistances {
@@ -20,32 +16,52 @@ export interface RowDistances {
   rivals: Uint32Array
 }
 
-/** What another thread needs to open the same rows: it can be posted to a worker. */
-export type SharedRows = {exact: SharedTable; mostRivals: number} | {rounded: RoundedTable}
+/** For what the kernel is asked. */
+export interface Questions {
+  /** Most that `firstNearer` is asked about at a time. */
+  mostRivals: number
+  /** Threads that ask at the same time. */
+  threads: number
+}
+
+/** Memory in which threads ask the kernel, in bytes: the numbers of others, their distances, and the numbers of rivals. */
+export function scratchBytes({mostRivals, threads}: Questions): number {
+  return threads * bytesOfThread(mostRivals)
+}
+
+function bytesOfThread(mostRivals: number): number {
+  return 8 * OTHERS_AT_ONCE + 4 * mostRivals
+}
 
 /**
- * Shares vectors, as an index of their space stores them, with threads that compare them.
+ * The distances that the kernel computes, for one thread.
  *
- * @param isRounded to 16 bits, where that is possible: it takes half the memory and less than half the time
- * @throws RangeError when the machine does not have that much memory
+ * @param scratch address from which on there is scratch memory for all threads
+ * @param thread below `threads`, and another one for each that works at the same time
  */
-export function shareRows(shape: RoundedShape, vectors: Float32Array, isRounded: boolean): SharedRows {
-  const rounded = isRounded ? roundVectors(shape, vectors) : undefined
-  if (rounded) return {rounded}
-  const {floats, shared} = createTable(shape)
-  floats.set(vectors)
-  return {exact: shared, mostRivals: shape.mostRivals}
+export function kernelDistances(
+  {distance, distances, firstNearer}: RowsKernel,
+  {mostRivals}: Questions,
+  {buffer, scratch, thread}: {buffer: SharedArrayBuffer; scratch: number; thread: number},
+): RowDistances {
+  const othersAt = scratch + thread * bytesOfThread(mostRivals)
+  const foundAt = othersAt + 4 * OTHERS_AT_ONCE
+  const rivalsAt = foundAt + 4 * OTHERS_AT_ONCE
+  const found = new Float32Array(buffer, foundAt, OTHERS_AT_ONCE)
+  return {
+    distance,
+    distancesTo(row, count) {
+      distances(othersAt, count, row, foundAt)
+      return found
+    },
+    firstNearer: (row, count, limit) => firstNearer(rivalsAt, count, row, limit),
+    others: new Uint32Array(buffer, othersAt, OTHERS_AT_ONCE),
+    rivals: new Uint32Array(buffer, rivalsAt, mostRivals),
+  }
 }
 
-/** Opens rows in any thread; two that work at the same time have different numbers, which begin with 0. */
-export function openRows(shared: SharedRows, thread: number): RowDistances {
-  return 'rounded' in shared
-    ? openRounded(shared.rounded, thread)
-    : exactRows(openTable(shared.exact), shared.mostRivals)
-}
-
-/** The rows of a table that holds vectors as they are. */
-export function exactRows({distance}: VectorTable, mostRivals: number): RowDistances {
+/** The same from a distance of two rows, where there is no kernel. */
+export function plainDistances(distance: RowDistances['distance'], {mostRivals}: Questions): RowDistances {
   const found = new Float32Array(OTHERS_AT_ONCE)
   const others = new Uint32Array(OTHERS_AT_ONCE)
   const rivals = new Uint32Array(mostRivals)

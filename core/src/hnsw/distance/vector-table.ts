@@ -2,9 +2,16 @@ import type {Space} from '../../catalog/hnsw-parameters.js'
 
 import {hasKernel, kernelMemory, kernelOver, MAX_PAGES, PAGE_BYTES} from './kernel.js'
 import {plainDistance} from './plain.js'
+import {
+  kernelDistances,
+  plainDistances,
+  type Questions,
+  type RowDistances,
+  scratchBytes,
+} from './row-distances.js'
 import type {Memory} from './web-assembly.js'
 
-export interface TableShape {
+export interface TableShape extends Partial<Questions> {
   dimension: number
   /** For rows that hold more than their vector; without it they lie one behind the other. */
   layout?: RowLayout | undefined
@@ -24,10 +31,11 @@ export interface SharedTable extends TableShape {
   memory: Memory | SharedArrayBuffer
 }
 
-/** Rows of vectors of f32, as an index of their space stores them, and the distances between them. */
-export interface VectorTable {
-  /** Distance of rows i and j: l2 squared, or 1 - the inner product, which for normalised vectors is cosine. */
-  distance: (i: number, j: number) => number
+/**
+ * Rows of vectors of f32, as an index of their space stores them, and the distances between them: l2 squared, or 1 - the
+ * inner product, which for normalised vectors is cosine.
+ */
+export interface VectorTable extends RowDistances {
   /** All rows. */
   floats: Float32Array
   shared: SharedTable
@@ -52,28 +60,35 @@ export function createTable(shape: TableShape, useKernel = fitsKernel(shape)): V
 }
 
 /**
- * Opens a table that `createTable` made, in the same thread or another. What is no number, because it is out of the range
- * of f32, counts as infinitely far: a search that compares it with anything would never end.
+ * Opens a table that `createTable` made, in the same thread or another; two that work at the same time have different
+ * numbers. What is no number, because it is out of the range of f32, counts as infinitely far: a search that compares it
+ * with anything would never end.
  */
-export function openTable(shared: SharedTable): VectorTable {
+export function openTable(shared: SharedTable, thread = 0): VectorTable {
   const {dimension, memory, space} = shared
   const {rowSize, vectorAt} = layoutOf(shared)
   const buffer = memory instanceof SharedArrayBuffer ? memory : memory.buffer
   const floats = new Float32Array(buffer, 0, bytesOf(shared) / 4)
-  const distance = (value: number) => (Number.isNaN(value) ? Infinity : value)
   if (memory instanceof SharedArrayBuffer) {
     const plain = plainDistance(space, dimension)
     const at = (row: number) => (row * rowSize + vectorAt) / 4
-    return {distance: (i, j) => distance(plain(floats, at(i), at(j))), floats, shared}
+    const distance = (i: number, j: number) => {
+      const value = Math.fround(plain(floats, at(i), at(j)))
+      return Number.isNaN(value) ? Infinity : value
+    }
+
+    return {...plainDistances(distance, questionsOf(shared)), floats, shared}
   }
 
-  const kernel = kernelOver(memory)
-  const compute = space === 'l2' ? kernel.l2 : kernel.ip
-  return {
-    distance: (i, j) => distance(compute(i * rowSize + vectorAt, j * rowSize + vectorAt, dimension)),
-    floats,
-    shared,
-  }
+  const {exactDistance, exactDistances, firstNearerExact, openExact} = kernelOver(memory)
+  openExact(dimension, rowSize, vectorAt, space === 'l2')
+  const kernel = {distance: exactDistance, distances: exactDistances, firstNearer: firstNearerExact}
+  const place = {buffer: memory.buffer, scratch: bytesOf(shared), thread}
+  return {...kernelDistances(kernel, questionsOf(shared), place), floats, shared}
+}
+
+function questionsOf({mostRivals = 0, threads = 1}: TableShape): Questions {
+  return {mostRivals, threads}
 }
 
 function layoutOf({dimension, layout}: TableShape): RowLayout {
@@ -86,5 +101,5 @@ function bytesOf(shape: TableShape): number {
 
 function pagesOf(shape: TableShape): number {
   // One page more: no address that the kernel computes may pass the end of 32 bits.
-  return Math.ceil(bytesOf(shape) / PAGE_BYTES) + 1
+  return Math.ceil((bytesOf(shape) + scratchBytes(questionsOf(shape))) / PAGE_BYTES) + 1
 }

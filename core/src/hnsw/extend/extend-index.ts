@@ -8,7 +8,6 @@ import type {IndexImage} from './index-image.js'
 
 import {linkUnreachable} from '../build/connect.js'
 import {type ChopsError, damaged} from '../../errors.js'
-import {exactRows} from '../distance/row-distances.js'
 import {NO_ENTERPOINT} from '../header-layout.js'
 import {Inserter} from '../repair/insert.js'
 import {detach} from './detach.js'
@@ -36,7 +35,7 @@ export async function extendImage(
   const updatedIds = liveIds(image, updated.labels)
   const deletedIds = liveIds(image, deleted)
   const addedIds = addIds(image, added.labels)
-  const rows = exactRows(image.table, image.graph.header.maxM0)
+  const rows = image.table
   await detach(image.graph, rows, updatedIds, {signal})
   putVectors(image, updatedIds, updated)
   putVectors(image, addedIds, added)

@@ -37,12 +37,12 @@ export interface ImageSource {
 
 /** The table that an image's rows are. */
 export function imageShape(
-  {dimension, offsetData, sizeDataPerElement}: HnswHeader,
+  {dimension, maxM0, offsetData, sizeDataPerElement}: HnswHeader,
   space: Space,
   rows: number,
 ) {
   const layout = {rowSize: sizeDataPerElement, vectorAt: offsetData}
-  return {dimension, layout, rows, space} satisfies TableShape
+  return {dimension, layout, mostRivals: maxM0, rows, space} satisfies TableShape
 }
 
 /**

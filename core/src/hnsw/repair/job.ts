@@ -1,4 +1,4 @@
-import type {SharedRows} from '../distance/row-distances.js'
+import type {SharedRows} from '../distance/shared-rows.js'
 import type {HnswGraph} from '../graph.js'
 
 /** In `newIds` an element that does not go on; in `oldIds` one that comes anew. */

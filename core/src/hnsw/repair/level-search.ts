@@ -1,5 +1,4 @@
-import {OTHERS_AT_ONCE} from '../distance/rounded-table.js'
-import type {RowDistances} from '../distance/row-distances.js'
+import {OTHERS_AT_ONCE, type RowDistances} from '../distance/row-distances.js'
 import type {HnswGraph} from '../graph.js'
 
 import type {NeighbourChoice} from './heuristic.js'

@@ -1,4 +1,4 @@
-import type {SharedRows} from '../distance/row-distances.js'
+import type {SharedRows} from '../distance/shared-rows.js'
 import type {HnswGraph} from '../graph.js'
 
 import {headerOf} from '../build/index-files.js'

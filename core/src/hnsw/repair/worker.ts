@@ -1,7 +1,8 @@
 /** A thread of a repair: see `RepairTeam`. */
 import {parentPort} from 'node:worker_threads'
 
-import {openRows, type RowDistances} from '../distance/row-distances.js'
+import type {RowDistances} from '../distance/row-distances.js'
+import {openRows} from '../distance/shared-rows.js'
 import type {RepairJob} from './job.js'
 import {openStep, type RepairStep} from './steps.js'
 
