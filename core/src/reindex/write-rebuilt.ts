@@ -4,7 +4,7 @@ import type {IndexSource} from './source.js'
 
 import {ChopsError} from '../errors.js'
 import {choosePrecision} from '../hnsw/build/precision.js'
-import {measureSample, type VerifiedIndex, verifyIndex} from '../hnsw/build/verify-index.js'
+import {confirmRecall, measureSample, type VerifiedIndex, verifyIndex} from '../hnsw/build/verify-index.js'
 import {type HnswGraph, loadGraph} from '../hnsw/graph.js'
 import {readHeader} from '../hnsw/header.js'
 import type {RowPass} from '../hnsw/live-vectors.js'
@@ -91,9 +91,16 @@ async function tryRepair(
       space,
       team,
     })
-    const verified = await verifyIndex({...stage('verify', options), elements, folder, space})
-    const worse = await worseThanBefore(source.folder, old, elements, verified, {...options, space})
-    if (worse !== undefined) return worse
+    const verify = {...stage('verify', options), elements, folder, space}
+    const worse = (than: VerifiedIndex) =>
+      worseThanBefore(source.folder, old, elements, than, {...options, space})
+    let verified = await verifyIndex(verify)
+    if ((await worse(verified)) !== undefined) {
+      verified = await confirmRecall(verified, verify)
+      const reason = await worse(verified)
+      if (reason !== undefined) return reason
+    }
+
     await writeMetadata(dir, source, ids, folder)
     return {elements: elements.labels.length, engine: undefined, method: 'repair', verified}
   } finally {
@@ -131,12 +138,12 @@ async function readWithGraph(
   }
 }
 
-/** Why a repaired graph is not good enough: it is held against the old one without the elements that are gone. */
+/** Why a repaired graph is not good enough: it is held, on the same sample, against the old one without the elements that are gone. */
 export async function worseThanBefore(
   folder: string,
   old: HnswGraph,
   elements: NewElements,
-  {recall}: Pick<VerifiedIndex, 'recall'>,
+  {recall, sampleSize}: VerifiedIndex,
   options: Pick<StageOptions, 'signal'> & {space: HnswParameters['space']},
 ): Promise<string | undefined> {
   const found = `a repaired graph would find ${recall.toFixed(3)} of the nearest on a sample`
@@ -144,7 +151,7 @@ export async function worseThanBefore(
   if (recall + TOLERANCE >= 1) return undefined
   old.deleted.fill(1)
   for (const id of elements.oldIds) if (id !== NONE) old.deleted[id] = 0
-  const before = await measureSample(folder, old, elements, options)
+  const before = await measureSample(folder, old, elements, {...options, sample: sampleSize})
   return recall + TOLERANCE < before.recall
     ? `${found}, and the old one ${before.recall.toFixed(3)}`
     : undefined

@@ -148,6 +148,20 @@ export async function verifyIndex(options: VerifyOptions): Promise<VerifiedIndex
 }
 
 /**
+ * The recall of an index that was just written, on the largest sample, for when it was found to be low: a small sample, as
+ * a large index has, may have met a few elements that are hard to find.
+ */
+export async function confirmRecall(
+  verified: VerifiedIndex,
+  {elements, folder, signal, space}: VerifyOptions,
+): Promise<VerifiedIndex> {
+  const sample = Math.min(LARGEST_SAMPLE, elements.labels.length)
+  if (verified.sampleSize >= sample) return verified
+  const graph = await loadGraph(folder, await readHeader(folder), {signal})
+  return measureSample(folder, graph, elements, {sample, signal, space})
+}
+
+/**
  * How good a search in a graph is, for a sample of the elements themselves. `onProgress` counts elements.
  *
  * @param folder has the vectors of the graph
