@@ -1,11 +1,14 @@
 import {fsyncPath} from '@chops/core/change'
-import {mkdir, open, utimes} from 'node:fs/promises'
+import {type FileHandle, mkdir, open, utimes} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import type {Entry} from './contents.js'
 import type {BackedUpFile} from './manifest.js'
 
 import {readWhole} from './read-file.js'
+
+/** Bytes that the disk is told to write while the next ones come. */
+const WRITTEN_BEHIND = 64 * 1024 * 1024
 
 /** Holes are made of whole pieces of this size. */
 const PIECE = 1 << 16
@@ -26,12 +29,14 @@ export async function copyTo(
 
   const file = await open(target, 'wx', entry.mode)
   const isSparse = entry.allocated < entry.bytes
+  const disk = new WriteBehind(file)
   try {
     const sha256 = await readWhole(
       entry,
       async (chunk, position) => {
         try {
           await (isSparse ? writePieces(file, chunk, position) : file.writeFile(chunk))
+          await disk.wrote(chunk.length)
         } catch (error) {
           // Errors of an open file do not say which one it is.
           throw Object.assign(error as Error, {path: target})
@@ -42,7 +47,7 @@ export async function copyTo(
       signal,
     )
     if (isSparse) await file.truncate(entry.bytes)
-    await file.sync()
+    await disk.end()
     return {bytes: entry.bytes, path: entry.path, sha256}
   } finally {
     await file.close()
@@ -61,11 +66,7 @@ export async function finishFolders(folder: string, entries: readonly Entry[]): 
   await fsyncPath(folder)
 }
 
-async function writePieces(
-  file: Awaited<ReturnType<typeof open>>,
-  chunk: Buffer,
-  position: number,
-): Promise<void> {
+async function writePieces(file: FileHandle, chunk: Buffer, position: number): Promise<void> {
   for (let at = 0; at < chunk.length; at += PIECE) {
     const piece = chunk.subarray(at, at + PIECE)
     if (piece.equals(ZEROS.subarray(0, piece.length))) continue
@@ -73,5 +74,29 @@ async function writePieces(
       const {bytesWritten} = await file.write(piece, written, piece.length - written, position + at + written)
       written += bytesWritten
     }
+  }
+}
+
+/** Syncs a file while it is written, so that the disk does not wait for the end of a large one with all of it. */
+class WriteBehind {
+  private syncing = Promise.resolve()
+  private waiting = 0
+
+  constructor(private readonly file: FileHandle) {}
+
+  async wrote(bytes: number): Promise<void> {
+    this.waiting += bytes
+    if (this.waiting < WRITTEN_BEHIND) return
+    this.waiting = 0
+    await this.syncing
+    this.syncing = this.file.datasync()
+    // Met before the next one begins, or at the end.
+    this.syncing.catch(() => {})
+  }
+
+  /** Everything is on the disk afterwards. */
+  async end(): Promise<void> {
+    await this.syncing
+    await this.file.sync()
   }
 }
