@@ -1,10 +1,8 @@
-import {join} from 'node:path'
-
 import type {PersistDir} from '../persist-dir/persist-dir.js'
 
 import {allEnded} from '../change/all-ended.js'
-import {fsyncPath} from '../change/durable.js'
 import {ChopsError} from '../errors.js'
+import {syncIndex} from '../hnsw/build/index-files.js'
 import {netOperations} from '../hnsw/build/operations.js'
 import {extendImage} from '../hnsw/extend/extend-index.js'
 import {type IndexImage, readImage} from '../hnsw/extend/index-image.js'
@@ -56,13 +54,8 @@ export async function writeExtendedIndex(
     oldFolder: source.folder,
     operations,
   })
-  // What is read back comes from memory in any case, so that the disk can write in the meantime.
-  await allEnded([
-    verifying,
-    fsyncPath(join(folder, 'data_level0.bin')),
-    writeMetadata(dir, source, pending.ids, folder),
-  ])
-  const verified = await verifying
+  const writingIds = writeMetadata(dir, source, pending.ids, folder)
+  const [verified] = await allEnded([verifying, syncIndex(folder), writingIds])
   if (verified.recall < LOW_RECALL) {
     await emptyFolder(folder)
     return writeFullIndex(dir, source, parameters, folder, options)

@@ -2,9 +2,11 @@ import type {HnswParameters} from '../catalog/hnsw-parameters.js'
 import type {PersistDir} from '../persist-dir/persist-dir.js'
 import type {IndexSource} from './source.js'
 
+import {allEnded} from '../change/all-ended.js'
 import {buildIndex, type BuildOptions, type BuildShape, startEngine} from '../hnsw/build/build-index.js'
 import type {IndexElements} from '../hnsw/build/elements.js'
 import type {Engine} from '../hnsw/build/engine.js'
+import {syncIndex} from '../hnsw/build/index-files.js'
 import {choosePrecision} from '../hnsw/build/precision.js'
 import {confirmRecall, verifyIndex, type VerifyOptions} from '../hnsw/build/verify-index.js'
 import {
@@ -62,8 +64,8 @@ export async function writeFullIndex(
     const build = {...stage('build', options), efConstruction, elements, M, outDir: folder, space, threads}
     const verify = {...stage('verify', options), elements, folder, space}
     const attempts = await attemptsFor(elements, parameters, options)
-    const {engine, verified} = await buildVerified(attempts, {...build, started}, verify)
-    await writeMetadata(dir, source, ids, folder)
+    const writeIds = () => writeMetadata(dir, source, ids, folder)
+    const {engine, verified} = await buildVerified(attempts, {...build, started}, verify, writeIds)
     return {elements: count, engine, method: 'full', verified}
   })
 }
@@ -93,12 +95,15 @@ async function buildVerified(
   attempts: readonly Attempt[],
   {started, ...build}: BuildOptions,
   verify: VerifyOptions,
+  writeIds: () => Promise<void>,
 ): Promise<Pick<WrittenSegment, 'engine' | 'verified'>> {
   for (const [i, {enough, ...way}] of attempts.entries()) {
     await emptyFolder(build.outDir)
-    const {engine} = await buildIndex({...build, ...way, started: i === 0 ? started : undefined})
-    let verified = await verifyIndex(verify)
-    if (verified.recall < enough) verified = await confirmRecall(verified, verify)
+    const building = buildIndex({...build, ...way, started: i === 0 ? started : undefined})
+    // The library works in another process.
+    const [{engine}] = await allEnded([building, writeIds()])
+    const [measured] = await allEnded([verifyIndex(verify), syncIndex(build.outDir)])
+    const verified = measured.recall < enough ? await confirmRecall(measured, verify) : measured
     if (verified.recall >= enough || engine === LAST_ENGINE) return {engine, verified}
   }
 

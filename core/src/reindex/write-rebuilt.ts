@@ -2,7 +2,9 @@ import type {HnswParameters} from '../catalog/hnsw-parameters.js'
 import type {PersistDir} from '../persist-dir/persist-dir.js'
 import type {IndexSource} from './source.js'
 
+import {allEnded} from '../change/all-ended.js'
 import {ChopsError} from '../errors.js'
+import {syncIndex} from '../hnsw/build/index-files.js'
 import {choosePrecision} from '../hnsw/build/precision.js'
 import {confirmRecall, measureSample, type VerifiedIndex, verifyIndex} from '../hnsw/build/verify-index.js'
 import {type HnswGraph, loadGraph} from '../hnsw/graph.js'
@@ -94,14 +96,14 @@ async function tryRepair(
     const verify = {...stage('verify', options), elements, folder, space}
     const worse = (than: VerifiedIndex) =>
       worseThanBefore(source.folder, old, elements, than, {...options, space})
-    let verified = await verifyIndex(verify)
+    const writing = [syncIndex(folder), writeMetadata(dir, source, ids, folder)]
+    let [verified] = await allEnded([verifyIndex(verify), ...writing])
     if ((await worse(verified)) !== undefined) {
       verified = await confirmRecall(verified, verify)
       const reason = await worse(verified)
       if (reason !== undefined) return reason
     }
 
-    await writeMetadata(dir, source, ids, folder)
     return {elements: elements.labels.length, engine: undefined, method: 'repair', verified}
   } finally {
     await team.stop()

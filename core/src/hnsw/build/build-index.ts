@@ -11,7 +11,7 @@ import {connectUnreachable} from './connect.js'
 import type {IndexElements} from './elements.js'
 import type {EngineName, Precision} from './engine-protocol.js'
 import {Engine} from './engine.js'
-import {headerOf, syncFolder, writeHeaderAndNorms} from './index-files.js'
+import {headerOf, writeHeaderAndNorms} from './index-files.js'
 import {type RowVisitor, splitSingleFile} from './single-file.js'
 import {convertUsearchFile} from './usearch-file.js'
 import {writeWords} from './word-writer.js'
@@ -148,7 +148,7 @@ async function convertSingleFile(
 }
 
 /**
- * Builds the index of some elements as the four files of a segment folder, each synced to the disk. Vectors and norms
+ * Builds the index of some elements as the four files of a segment folder, which `syncIndex` syncs. Vectors and norms
  * get there to the byte; which internal id an element gets is open. Every element can be found afterwards, see
  * `connectUnreachable`. The library is usearch, on several cores, or hnswlib-node where usearch is not installed or
  * CHOPS_HNSW_ENGINE asks for it.
@@ -173,7 +173,6 @@ export async function buildIndex(options: BuildOptions): Promise<BuiltIndex> {
   await mkdir(outDir, {recursive: true})
   if (labels.length === 0) {
     await writeEmpty(outDir, empty)
-    await syncFolder(outDir)
     return {header: empty}
   }
 
@@ -189,6 +188,5 @@ export async function buildIndex(options: BuildOptions): Promise<BuiltIndex> {
 
   const graph = await loadGraph(outDir, built.header, {signal})
   await connectUnreachable(outDir, graph, {signal})
-  await syncFolder(outDir)
   return built
 }

@@ -86,8 +86,6 @@ async function writeLinks(folder: string, graph: HnswGraph, hosts: readonly numb
       await writeAt(handle, path, head, host * sizeDataPerElement)
       await writeAt(handle, path, list, host * sizeDataPerElement + 4)
     }
-
-    await handle.sync()
   } finally {
     await handle.close()
   }

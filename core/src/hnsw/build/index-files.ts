@@ -1,7 +1,13 @@
-import {open} from 'node:fs/promises'
 import {join} from 'node:path'
+import {allEnded} from '../../change/all-ended.js'
+import {fsyncPath} from '../../change/durable.js'
+import type {HnswGraph} from '../graph.js'
 import {encodeHeader, type HnswHeader} from '../header.js'
+import type {HnswFile} from '../problems.js'
 import {writeWords} from './word-writer.js'
+
+/** All but the id map, which is written elsewhere. */
+const FILES: readonly HnswFile[] = ['data_level0.bin', 'header.bin', 'length.bin', 'link_lists.bin']
 
 /** The parameters and counts of an index, from which everything else in its header follows. */
 export type IndexShape = Pick<
@@ -46,14 +52,30 @@ export async function writeHeaderAndNorms(
   })
 }
 
-/** Syncs the entries of a folder to the disk, which syncing the files alone does not. */
-export async function syncFolder(folder: string): Promise<void> {
-  // Windows cannot open a folder, and keeps its entries safe by itself.
-  if (process.platform === 'win32') return
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
+/** Writes `link_lists.bin`: for each element the bytes of its lists above level 0, and these. */
+export async function writeLinkLists(
+  folder: string,
+  {header, levels, upperLists, upperStart}: HnswGraph,
+): Promise<void> {
+  const {curElementCount, maxLevel, maxM} = header
+  const listWords = maxM + 1
+  const longest = 1 + Math.max(0, maxLevel) * listWords
+  await writeWords(join(folder, 'link_lists.bin'), longest, async (out) => {
+    for (let id = 0; id < curElementCount; id++) {
+      const words = (levels[id] as number) * listWords
+      const from = (upperStart[id] as number) * listWords
+      if (!out.has(1 + words)) await out.flush()
+      out.words[out.at++] = 4 * words
+      out.words.set(upperLists.subarray(from, from + words), out.at)
+      out.at += words
+    }
+  })
+}
+
+/**
+ * Syncs the files of an index to the disk; the entries of its folder are left to who puts the index in force. What is read
+ * back comes from memory in any case, so an index is best synced while it is verified.
+ */
+export async function syncIndex(folder: string): Promise<void> {
+  await allEnded(FILES.map((file) => fsyncPath(join(folder, file))))
 }

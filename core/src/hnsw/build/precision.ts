@@ -61,5 +61,8 @@ function keptNeighbours(
 /** Rounds to the upper 16 bits of an f32, to the even one of two that are as near. */
 function roundToBf16(floats: Float32Array): void {
   const words = new Uint32Array(floats.buffer)
-  for (const [i, word] of words.entries()) words[i] = (word + 0x7f_ff + ((word >>> 16) & 1)) & 0xff_ff_00_00
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] as number
+    words[i] = (word + 0x7f_ff + ((word >>> 16) & 1)) & 0xff_ff_00_00
+  }
 }

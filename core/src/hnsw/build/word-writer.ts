@@ -35,8 +35,8 @@ export class WordWriter {
 }
 
 /**
- * Creates a file, which must not exist yet, out of records of at most `longest` words, and syncs it to the disk.
- * `work` writes them, calling `flush` where the next record does not fit.
+ * Creates a file, which must not exist yet, out of records of at most `longest` words. `work` writes them, calling `flush`
+ * where the next record does not fit. The file is not synced to the disk, see `syncIndex`.
  */
 export async function writeWords(
   path: string,
@@ -48,7 +48,6 @@ export async function writeWords(
     const out = new WordWriter(handle, path, Math.max(CAPACITY, longest))
     await work(out)
     await out.flush()
-    await handle.sync()
   } finally {
     await handle.close()
   }

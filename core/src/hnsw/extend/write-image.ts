@@ -8,17 +8,13 @@ import type {IndexImage} from './index-image.js'
 
 import {allEnded} from '../../change/all-ended.js'
 import {namingFile} from '../../change/file-writes.js'
-import {writeHeaderAndNorms} from '../build/index-files.js'
-import {writeWords} from '../build/word-writer.js'
+import {writeHeaderAndNorms, writeLinkLists} from '../build/index-files.js'
 import {Level0Chunk} from '../level0.js'
 
 /** Rows that are written at a time. */
 const PIECE_BYTES = 8 * 1024 * 1024
 
-/**
- * Writes an index in memory as the four files of a segment folder, which must not have them yet. All are synced to the
- * disk but `data_level0.bin`, which the caller syncs: the rows are to be read back in the meantime.
- */
+/** Writes an index in memory as the four files of a segment folder, which must not have them yet; `syncIndex` syncs them. */
 export async function writeImage(
   folder: string,
   {graph, norms, rows}: IndexImage,
@@ -28,7 +24,7 @@ export async function writeImage(
   const header = {...graph.header, maxElements}
   await allEnded([
     writeRows(join(folder, 'data_level0.bin'), rows, graph, options),
-    writeLinkLists(join(folder, 'link_lists.bin'), graph),
+    writeLinkLists(folder, graph),
     writeHeaderAndNorms(folder, header, norms),
   ])
   return header
@@ -67,22 +63,4 @@ async function writeRows(
     await writing.catch(() => {})
     await handle.close()
   }
-}
-
-async function writeLinkLists(
-  path: string,
-  {header, levels, upperLists, upperStart}: HnswGraph,
-): Promise<void> {
-  const {curElementCount, maxLevel, maxM} = header
-  const listWords = maxM + 1
-  await writeWords(path, 1 + Math.max(0, maxLevel) * listWords, async (out) => {
-    for (let id = 0; id < curElementCount; id++) {
-      const words = (levels[id] as number) * listWords
-      const from = (upperStart[id] as number) * listWords
-      if (!out.has(1 + words)) await out.flush()
-      out.words[out.at++] = 4 * words
-      out.words.set(upperLists.subarray(from, from + words), out.at)
-      out.at += words
-    }
-  })
 }

@@ -7,7 +7,6 @@ import type {HnswGraph} from '../graph.js'
 import type {HnswHeader} from '../header.js'
 
 import {connectUnreachable} from '../build/connect.js'
-import {syncFolder} from '../build/index-files.js'
 import type {RowDistances} from '../distance/row-distances.js'
 import {openRows, shareRows} from '../distance/shared-rows.js'
 import {Inserter} from './insert.js'
@@ -53,7 +52,8 @@ export function repairMemory(
 }
 
 /**
- * Makes the index of some elements out of the graph there is, as the four files of a segment folder: whatever is not
+ * Makes the index of some elements out of the graph there is, as the four files of a segment folder, which
+ * `syncIndex` syncs: whatever is not
  * among the elements goes, what linked to it gets links to what lies behind, and elements that come anew are inserted.
  * The elements get internal ids in their order, and vectors and norms get there to the byte. Every element can be found
  * afterwards, see `connectUnreachable`. See docs/graph-repair.md.
@@ -68,7 +68,6 @@ export async function repairIndex(options: RepairOptions): Promise<HnswHeader> {
   await insertAll(job, rows, options, (done) => onProgress?.(2 * job.order.length + 2 * done, total))
   await writeGraph(outDir, job.next, options.elements, {signal})
   await connectUnreachable(outDir, job.next, {signal})
-  await syncFolder(outDir)
   onProgress?.(total, total)
   return job.next.header
 }

@@ -5,12 +5,12 @@ import type {IndexElements} from '../build/elements.js'
 import type {ScanOptions} from '../files.js'
 import type {HnswGraph} from '../graph.js'
 
-import {writeHeaderAndNorms} from '../build/index-files.js'
+import {writeHeaderAndNorms, writeLinkLists} from '../build/index-files.js'
 import {writeWords} from '../build/word-writer.js'
 
 /**
- * Writes a graph and the vectors of its elements, in the same order, as the four files of a segment folder, each synced
- * to the disk. The folder is made when it does not exist.
+ * Writes a graph and the vectors of its elements, in the same order, as the four files of a segment folder, which
+ * is made when it does not exist.
  */
 export async function writeGraph(
   folder: string,
@@ -18,7 +18,7 @@ export async function writeGraph(
   {dimension, labels, norms, vectors}: IndexElements,
   {signal}: Pick<ScanOptions, 'signal'> = {},
 ): Promise<void> {
-  const {curElementCount, maxLevel, maxM, maxM0, sizeDataPerElement} = graph.header
+  const {curElementCount, maxM0, sizeDataPerElement} = graph.header
   // As words, because a NaN that passes through a number may lose bits.
   const vectorWords = new Uint32Array(vectors.buffer, vectors.byteOffset, vectors.length)
   const rowWords = sizeDataPerElement / 4
@@ -42,16 +42,6 @@ export async function writeGraph(
       out.words[out.at++] = Math.floor(label / 2 ** 32)
     }
   })
-  const listWords = maxM + 1
-  await writeWords(join(folder, 'link_lists.bin'), 1 + maxLevel * listWords, async (out) => {
-    for (let id = 0; id < curElementCount; id++) {
-      const words = (graph.levels[id] as number) * listWords
-      const from = (graph.upperStart[id] as number) * listWords
-      if (!out.has(1 + words)) await out.flush()
-      out.words[out.at++] = 4 * words
-      out.words.set(graph.upperLists.subarray(from, from + words), out.at)
-      out.at += words
-    }
-  })
+  await writeLinkLists(folder, graph)
   await writeHeaderAndNorms(folder, graph.header, norms)
 }
