@@ -1,4 +1,5 @@
 import type {IndexElements} from '../core/src/hnsw/build/elements.js'
+import {spreadEvenly} from '../core/src/hnsw/build/exact-search.js'
 import {measureRecall} from '../core/src/hnsw/build/recall.js'
 import {loadGraph} from '../core/src/hnsw/graph.js'
 import {readHeader} from '../core/src/hnsw/header.js'
@@ -8,6 +9,6 @@ const QUERIES = 1000
 /** recall@10 of a cosine index with this ef, of elements that are spread evenly. */
 export async function recallAt(folder: string, elements: IndexElements, ef: number): Promise<number> {
   const graph = await loadGraph(folder, await readHeader(folder))
-  const queries = Array.from({length: QUERIES}, (_, i) => Math.floor((i * elements.labels.length) / QUERIES))
+  const queries = spreadEvenly(elements.labels.length, QUERIES)
   return measureRecall(folder, graph, elements, {ef, queries, space: 'cosine'})
 }

@@ -1,6 +1,6 @@
 /**
  * Distances of vectors of f32, by the numbers of their rows, of any size and alignment: the squared Euclidean one, or
- * 1 - the inner product. Where several are asked for, each is the same as where it is asked for alone.
+ * 1 - the inner product. One that is asked for alone may differ by a rounding error from the same among several.
  */
 
 let dimension: usize = 0
@@ -25,7 +25,7 @@ export function exactDistance(i: usize, j: usize): f32 {
   return isL2 ? Kind.distance(true, vectorOf(i), vectorOf(j)) : Kind.distance(false, vectorOf(i), vectorOf(j))
 }
 
-/** Distances of the rows whose numbers begin at `ids` to row `to`, written from `out` on. */
+/** Distances of the rows whose numbers begin at `ids` to row `to`, written from `out` on, where three more have room. */
 export function exactDistances(ids: usize, count: usize, to: usize, out: usize): void {
   if (isL2) Kind.distances(true, ids, count, vectorOf(to), out)
   else Kind.distances(false, ids, count, vectorOf(to), out)
@@ -44,9 +44,9 @@ function vectorOf(row: usize): usize {
   return row * rowSize + vectorAt
 }
 
-/** Sum of all lanes. */
-function total(s: v128, t: v128, u: v128, v: v128): f32 {
-  const sums = f32x4.add(f32x4.add(s, t), f32x4.add(u, v))
+/** Sum of the lanes of two sums. */
+function total(s: v128, t: v128): f32 {
+  const sums = f32x4.add(s, t)
   return (
     f32x4.extract_lane(sums, 0) +
     f32x4.extract_lane(sums, 1) +
@@ -56,7 +56,7 @@ function total(s: v128, t: v128, u: v128, v: v128): f32 {
 
 /** Everything here is compiled once for each kind of distance, so that no loop asks which it is. */
 class Kind {
-  // Four sums, because one alone waits for each addition to finish before the next.
+  /** Four sums, because one alone waits for each addition to finish before the next. */
   @inline static distance(isSquared: bool, a: usize, b: usize): f32 {
     let s = f32x4.splat(0)
     let t = f32x4.splat(0)
@@ -71,16 +71,19 @@ class Kind {
     }
 
     for (; a + 16 <= end; a += 16, b += 16) s = f32x4.add(s, Kind.term(isSquared, v128.load(a), v128.load(b)))
-    return Kind.finish(isSquared, total(s, t, u, v), a, b, end)
+    return Kind.finish(isSquared, total(f32x4.add(s, u), f32x4.add(t, v)), a, b, end)
   }
 
-  /** Two at a time share the loads of the row that they are compared with. */
+  /** Four rows at a time, each with two sums, are on their way from memory together. */
   @inline static distances(isSquared: bool, ids: usize, count: usize, to: usize, out: usize): void {
-    const last = ids + (count << 2)
-    for (; ids + 8 <= last; ids += 8, out += 8) {
+    const last = ids + (count << 2) - 4
+    for (; ids <= last; ids += 16, out += 16) {
       let a = vectorOf(<usize>load<u32>(ids))
-      let b = vectorOf(<usize>load<u32>(ids, 4))
-      let c = to
+      // What is missing to the fourth is the last once more, so that no distance depends on its place.
+      let b = vectorOf(<usize>load<u32>(min(ids + 4, last)))
+      let c = vectorOf(<usize>load<u32>(min(ids + 8, last)))
+      let d = vectorOf(<usize>load<u32>(min(ids + 12, last)))
+      let row = to
       let s = f32x4.splat(0)
       let t = f32x4.splat(0)
       let u = f32x4.splat(0)
@@ -89,33 +92,38 @@ class Kind {
       let x = f32x4.splat(0)
       let y = f32x4.splat(0)
       let z = f32x4.splat(0)
-      const end = a + (dimension << 2)
-      for (; a + 64 <= end; a += 64, b += 64, c += 64) {
-        let row = v128.load(c)
-        s = f32x4.add(s, Kind.term(isSquared, v128.load(a), row))
-        w = f32x4.add(w, Kind.term(isSquared, v128.load(b), row))
-        row = v128.load(c, 16)
-        t = f32x4.add(t, Kind.term(isSquared, v128.load(a, 16), row))
-        x = f32x4.add(x, Kind.term(isSquared, v128.load(b, 16), row))
-        row = v128.load(c, 32)
-        u = f32x4.add(u, Kind.term(isSquared, v128.load(a, 32), row))
-        y = f32x4.add(y, Kind.term(isSquared, v128.load(b, 32), row))
-        row = v128.load(c, 48)
-        v = f32x4.add(v, Kind.term(isSquared, v128.load(a, 48), row))
-        z = f32x4.add(z, Kind.term(isSquared, v128.load(b, 48), row))
+      const end = to + (dimension << 2)
+      for (; row + 32 <= end; a += 32, b += 32, c += 32, d += 32, row += 32) {
+        let four = v128.load(row)
+        s = f32x4.add(s, Kind.term(isSquared, v128.load(a), four))
+        t = f32x4.add(t, Kind.term(isSquared, v128.load(b), four))
+        u = f32x4.add(u, Kind.term(isSquared, v128.load(c), four))
+        v = f32x4.add(v, Kind.term(isSquared, v128.load(d), four))
+        four = v128.load(row, 16)
+        w = f32x4.add(w, Kind.term(isSquared, v128.load(a, 16), four))
+        x = f32x4.add(x, Kind.term(isSquared, v128.load(b, 16), four))
+        y = f32x4.add(y, Kind.term(isSquared, v128.load(c, 16), four))
+        z = f32x4.add(z, Kind.term(isSquared, v128.load(d, 16), four))
       }
 
-      for (; a + 16 <= end; a += 16, b += 16, c += 16) {
-        const row = v128.load(c)
-        s = f32x4.add(s, Kind.term(isSquared, v128.load(a), row))
-        w = f32x4.add(w, Kind.term(isSquared, v128.load(b), row))
+      if (row + 16 <= end) {
+        const four = v128.load(row)
+        s = f32x4.add(s, Kind.term(isSquared, v128.load(a), four))
+        t = f32x4.add(t, Kind.term(isSquared, v128.load(b), four))
+        u = f32x4.add(u, Kind.term(isSquared, v128.load(c), four))
+        v = f32x4.add(v, Kind.term(isSquared, v128.load(d), four))
+        a += 16
+        b += 16
+        c += 16
+        d += 16
+        row += 16
       }
 
-      store<f32>(out, Kind.finish(isSquared, total(s, t, u, v), a, c, end))
-      store<f32>(out, Kind.finish(isSquared, total(w, x, y, z), b, c, b + (end - a)), 4)
+      store<f32>(out, Kind.finish(isSquared, total(s, w), row, a, end))
+      store<f32>(out, Kind.finish(isSquared, total(t, x), row, b, end), 4)
+      store<f32>(out, Kind.finish(isSquared, total(u, y), row, c, end), 8)
+      store<f32>(out, Kind.finish(isSquared, total(v, z), row, d, end), 12)
     }
-
-    if (ids < last) store<f32>(out, Kind.distance(isSquared, vectorOf(<usize>load<u32>(ids)), to))
   }
 
   /** Adds what is left of two vectors and makes the sum a distance; what is no number, because it is out of range, is infinite. */

@@ -44,6 +44,9 @@ class Nearest {
   }
 }
 
+/** Distances of some elements to what is searched for, at the same places. */
+export type DistancesOf = (ids: readonly number[]) => Float32Array
+
 /**
  * Searches a graph as hnswlib does: down the levels to the nearest element, then on level 0 with a list of `ef`.
  * Returns the distances of the `k` nearest live elements it finds, nearest first.
@@ -51,25 +54,23 @@ class Nearest {
  */
 export function searchGraph(
   graph: HnswGraph,
-  distanceTo: (id: number) => number,
+  distancesOf: DistancesOf,
   {ef, k}: {ef: number; k: number},
 ): number[] {
   const {curElementCount, enterpoint, maxLevel, maxM, maxM0} = graph.header
   if (curElementCount === 0) return []
   let nearest = enterpoint
-  let distance = distanceTo(nearest)
+  let [distance = Infinity] = distancesOf([nearest])
   for (let level = maxLevel; level > 0; level--) {
     for (let from = -1; from !== nearest;) {
       from = nearest
       const list = ((graph.upperStart[from] as number) + level - 1) * (maxM + 1)
       const end = list + (graph.upperLists[list] as number)
-      for (let i = list + 1; i <= end; i++) {
-        const candidate = graph.upperLists[i] as number
-        const itsDistance = distanceTo(candidate)
-        if (itsDistance < distance) {
-          distance = itsDistance
-          nearest = candidate
-        }
+      const candidates = [...graph.upperLists.subarray(list + 1, end + 1)]
+      for (const [i, itsDistance] of distancesOf(candidates).entries()) {
+        if (itsDistance >= distance) continue
+        distance = itsDistance
+        nearest = candidates[i] as number
       }
     }
   }
@@ -81,12 +82,16 @@ export function searchGraph(
   for (let id = found.expand(); id !== undefined; id = found.expand()) {
     const from = id * maxM0
     const end = from + (graph.level0Counts[id] as number)
+    const candidates: number[] = []
     for (let i = from; i < end; i++) {
       const candidate = graph.level0Links[i] as number
       if (seen[candidate] !== 0) continue
       seen[candidate] = 1
-      found.add(candidate, distanceTo(candidate))
+      candidates.push(candidate)
     }
+
+    const distances = distancesOf(candidates)
+    for (const [i, candidate] of candidates.entries()) found.add(candidate, distances[i] as number)
   }
 
   return found.distances.filter((_, i) => graph.deleted[found.ids[i] as number] === 0).slice(0, k)

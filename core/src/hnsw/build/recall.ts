@@ -8,7 +8,7 @@ import type {VectorTable} from '../distance/vector-table.js'
 import type {HnswGraph} from '../graph.js'
 import type {IndexElements} from './elements.js'
 import {candidatesOf, candidatesOfTable, nearestCandidates} from './exact-search.js'
-import {searchGraph} from './graph-search.js'
+import {type DistancesOf, searchGraph} from './graph-search.js'
 
 /** Neighbours per query: recall@10. */
 const K = 10
@@ -17,7 +17,7 @@ const K = 10
 async function shareFound(
   graph: HnswGraph,
   exact: readonly {distances: Float64Array}[],
-  distancesTo: (query: number) => (id: number) => number,
+  distancesTo: (query: number) => DistancesOf,
   {ef, signal}: Pick<ScanOptions, 'signal'> & {ef: number},
 ): Promise<number> {
   let hits = 0
@@ -49,17 +49,20 @@ export async function measureRecall(
   const candidates = candidatesOf(elements, queries, space)
   const rows = queries.map((_, q) => q)
   const exact = await nearestCandidates(candidates, rows, {...options, k: K})
-  const {distance, floats} = candidates.table
-  // The place of the first candidate, which is not needed any more.
-  const row = queries.length
-  const bytes = new Uint8Array(floats.buffer, 4 * row * dimension, 4 * dimension)
+  const {floats, others} = candidates.table
+  const bytes = new Uint8Array(floats.buffer)
+  const vectorBytes = 4 * dimension
   const handle = await open(join(folder, 'data_level0.bin'))
   try {
-    const distancesTo = (q: number) => (id: number) => {
-      readSync(handle.fd, bytes, 0, bytes.length, id * sizeDataPerElement + offsetData)
-      return distance(row, q)
+    // The vectors come to the places of the candidates, which are not needed any more.
+    const fetch = (id: number, i: number) => {
+      const row = queries.length + i
+      const position = id * sizeDataPerElement + offsetData
+      readSync(handle.fd, bytes, row * vectorBytes, vectorBytes, position)
+      others[i] = row
     }
 
+    const distancesTo = (q: number) => inPieces(candidates.table, q, fetch, candidates.rowsAtOnce)
     return await shareFound(graph, exact, distancesTo, {...options, ef})
   } finally {
     await handle.close()
@@ -80,6 +83,29 @@ export async function measureRecallInMemory(
   {ef, queries, ...options}: ScanOptions & {ef: number; queries: readonly number[]},
 ): Promise<number> {
   const exact = await nearestCandidates(candidatesOfTable(table, live), queries, {...options, k: K})
-  const distancesTo = (q: number) => (id: number) => table.distance(id, queries[q] as number)
+  const take = (id: number, i: number) => {
+    table.others[i] = id
+  }
+
+  const distancesTo = (q: number) => inPieces(table, queries[q] as number, take, table.others.length)
   return shareFound(graph, exact, distancesTo, {...options, ef})
+}
+
+/** Distances to a row of a table; `fetch` puts an element into a place of its `others`, of which there are so many. */
+function inPieces(
+  table: VectorTable,
+  row: number,
+  fetch: (id: number, place: number) => void,
+  places: number,
+): DistancesOf {
+  return (ids) => {
+    const found = new Float32Array(ids.length)
+    for (let from = 0; from < ids.length; from += places) {
+      const piece = ids.slice(from, from + places)
+      for (const [place, id] of piece.entries()) fetch(id, place)
+      found.set(table.distancesTo(row, piece.length).subarray(0, piece.length), from)
+    }
+
+    return found
+  }
 }
