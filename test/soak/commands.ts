@@ -10,18 +10,30 @@ import {type ModelCollection, type Place, PLACES} from './model.js'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
+/** Stands for the address of a server in the arguments. */
+export const SERVER = '<server>'
+
 /** What a command is given: the arguments after the directory, and what it may do to the collection. */
 export interface Call {
   args: string[]
   /** The directory is copied to this folder or archive. */
   backup?: string
-  /** The collection of this file is made again in this place, whatever is there. */
-  restored?: {path: string; place: Place}
-  /** The collection of this place is written to this file. */
+  /** The collection of this file or server is made again in this place, whatever is there, or where nothing is. */
+  restored?: {isNew?: boolean; path: string; place: Place}
+  /** The collection of this place is written to this file or server. */
   saved?: {path: string; place: Place}
   /** The collection gets this space. */
   space?: Space
 }
+
+/** Operations create no collection there, so that some are free to pull into. */
+const PULLED: Place[] = [
+  ['default_tenant', 'default_database', 'pulled'],
+  ['default_tenant', 'second', 'pulled'],
+  ['acme', 'prod', 'pulled'],
+]
+
+const TO_SERVER = ['--to-database', 'default_database', '--to-tenant', 'default_tenant', '--url', SERVER]
 
 interface Situation {
   /** Any of the collections. */
@@ -66,7 +78,10 @@ const COMMANDS: Command[] = [
   ['db vacuum'],
   ['db check', ({dice}) => ['--fix', ...dice.some(['--verbose'])]],
   ['db backup', backup],
-  ['fts rebuild'],
+  [
+    'fts rebuild',
+    ({dice}) => dice.some(['--tokenizer', dice.pick(['trigram', 'unicode61', 'porter ascii'])]),
+  ],
   ['maintain', ({dice}) => ['--fragmentation', '0.05', ...dice.some(['--backup'])]],
   ['collection list'],
   ['collection snapshot', snapshot],
@@ -74,6 +89,9 @@ const COMMANDS: Command[] = [
   ['collection snapshot', () => ['--all', '--output', `${DIRECTORY}.snapshots`]],
   ['collection restore', restore],
   ['collection restore', restore],
+  ['collection push', push],
+  ['collection pull', pull],
+  ['collection pull', pull],
 ]
 
 /** A command that is built, with what it is called with here. */
@@ -117,7 +135,7 @@ function rebuild({collection, dice}: Situation): Call {
 }
 
 function backup({dice}: Situation): Call {
-  const path = `${DIRECTORY}.${dice.pick(['copy', 'tar.gz'])}`
+  const path = `${DIRECTORY}.${dice.pick(['copy', 'tar.gz', 'tar.zst'])}`
   return {args: ['--output', path, '--verify'], backup: path}
 }
 
@@ -134,6 +152,19 @@ function restore({collection, dice}: Situation): Call {
   const path = snapshotOf(collection.place)
   const args = ['--input', path, '--replace', '--as', name, '--database', database, '--tenant', tenant]
   return {args, restored: {path, place}}
+}
+
+/** The server has one collection, whatever was pushed last. */
+function push({collection: {place}}: Situation): Call {
+  return {args: [...at({place}), '--as', 'pushed', ...TO_SERVER], saved: {path: SERVER, place}}
+}
+
+function pull({dice}: Situation): Call {
+  const place = dice.pick(PULLED)
+  const [tenant, database, name] = place
+  const to = ['--as', name, '--to-database', database, '--to-tenant', tenant]
+  const args = ['--collection', 'pushed', ...to, '--url', SERVER, '--batch-size', '20']
+  return {args, restored: {isNew: true, path: SERVER, place}}
 }
 
 /** One file for each collection, so that a restore finds what the last snapshot wrote, whenever that was. */

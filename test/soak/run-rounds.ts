@@ -8,9 +8,10 @@ import type {Engine, EngineVersion} from '../engines/support/engines.js'
 import type {Round} from './rounds.js'
 
 import {chops} from '../support/cli.js'
+import {FakeChroma} from '../support/fake-chroma.js'
 import {runFaulted} from '../support/faults/faulted-run.js'
 import {temporaryFolder} from '../support/fixtures.js'
-import {DIRECTORY, isBuilt} from './commands.js'
+import {DIRECTORY, isBuilt, SERVER} from './commands.js'
 import {type Answer, type Dumped, queryProblems, recordProblems} from './compare.js'
 import {type RunningEngine, withEngine} from './engine-turn.js'
 import {copyOf, Model, type ModelCollection, type Place} from './model.js'
@@ -46,13 +47,18 @@ export async function runRounds(
 ): Promise<Failure | undefined> {
   const persistDir = join(temporaryFolder(), 'persist')
   mkdirSync(persistDir)
-  const soak = new Soak(persistDir, engines)
-  for (const [index, round] of rounds.entries()) {
-    try {
-      onRound(index, round.turn === 'engine' ? await soak.engineTurn(round) : await soak.chopsTurn(round))
-    } catch (error) {
-      return {at: index, persistDir, problem: error instanceof Error ? error.message : String(error)}
+  const server = await new FakeChroma().start()
+  const soak = new Soak(persistDir, engines, server)
+  try {
+    for (const [index, round] of rounds.entries()) {
+      try {
+        onRound(index, round.turn === 'engine' ? await soak.engineTurn(round) : await soak.chopsTurn(round))
+      } catch (error) {
+        return {at: index, persistDir, problem: error instanceof Error ? error.message : String(error)}
+      }
     }
+  } finally {
+    server.stop()
   }
 
   return undefined
@@ -67,6 +73,7 @@ class Soak {
   constructor(
     private readonly persistDir: string,
     private readonly engines: Engines,
+    private readonly server: FakeChroma,
   ) {}
 
   /** What is there when the engine opens the directory, and what is there after its operations. */
@@ -91,6 +98,7 @@ class Soak {
   async chopsTurn(round: ChopsRound): Promise<string> {
     const text = `chops ${round.args.join(' ')}`
     if (!this.hasDirectory || !this.isPossible(round)) return `${text}: left out`
+    if (round.saved?.path === SERVER) this.server.collections.clear()
     const started = performance.now()
     const args = [...round.args.map((arg) => this.pathOf(arg)), '--json']
     const withYes = args.includes('--yes') || !changes(round) ? args : [...args, '--yes']
@@ -135,6 +143,7 @@ class Soak {
     const place = restored?.place ?? saved?.place ?? (space && placeOf(args))
     if (place && this.model.alternatives.has(place.join('/'))) return false
     if (saved) return this.model.at(saved.place) !== undefined
+    if (restored?.isNew && this.model.at(restored.place)) return false
     return !restored || this.saved.has(restored.path)
   }
 
@@ -164,18 +173,18 @@ class Soak {
     const {code, stderr, stdout} = await chops(['db', 'backup', backup, '--verify', '--json'])
     if (code !== 0) throw new Error(`db backup does not verify\n${stderr}\n${stdout}`)
     rmSync(this.persistDir, {recursive: true})
-    if (!backup.endsWith('.tar.gz')) {
+    if (!backup.includes('.tar.')) {
       renameSync(backup, this.persistDir)
       return
     }
 
     mkdirSync(this.persistDir)
-    execFileSync('tar', ['-xzf', backup, '-C', this.persistDir, '--strip-components=1'])
+    execFileSync('tar', ['-xf', backup, '-C', this.persistDir, '--strip-components=1'])
     rmSync(backup)
   }
 
   private pathOf(arg: string): string {
-    return arg.replace(DIRECTORY, this.persistDir)
+    return arg.replace(DIRECTORY, this.persistDir).replace(SERVER, this.server.url)
   }
 
   /** Nothing may be found but what engines, dropped collections and kills leave lying about. */
