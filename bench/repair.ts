@@ -49,16 +49,18 @@ const vectors =
   values.vectors === undefined ? clusteredVectors(records, dimension) : await vectorsOf(values.vectors)
 const labels = Float64Array.from({length: records}, (_, i) => i + 1)
 const norms = normalizeVectors(vectors, dimension)
-await buildIndex({...build, elements: {dimension, labels, norms, vectors}, outDir: folder('old')})
-const header = await readHeader(folder('old'))
-const stored = await readElements(folder('old'), header, 'cosine')
+const given = {dimension, labels, norms, vectors}
+const measured = new Map([...GOALS.keys()].map((percent) => [percent, newMeasurement()]))
 
-for (const [percent, goal] of GOALS) {
-  const random = new Random(percent)
-  const oldIds = Uint32Array.from(stored.labels.keys()).filter(() => random.below(100) >= percent)
-  const elements = pick(oldIds)
-  const times: {full: number; repair: number}[] = []
-  for (let round = 0; round < rounds; round++) {
+for (let round = 0; round < rounds; round++) {
+  // Threads leave another graph each time, with another recall.
+  await timed('old', (outDir) => buildIndex({...build, elements: given, outDir}))
+  const header = await readHeader(folder('old'))
+  const stored = await readElements(folder('old'), header, 'cosine')
+  for (const [percent, {ratios, recalls, seconds}] of measured) {
+    const random = new Random(percent)
+    const oldIds = Uint32Array.from(stored.labels.keys()).filter(() => random.below(100) >= percent)
+    const elements = pick(stored, oldIds)
     // Threads and library start while a rebuild reads the elements, and in the same pass the old graph.
     const team = new RepairTeam(oldIds.length)
     const old = await loadGraph(folder('old'), header, {shared: true})
@@ -68,25 +70,38 @@ for (const [percent, goal] of GOALS) {
     )
     const started = startEngine({...build, count: elements.labels.length, dimension})
     await started
-    times.push({
-      full: await timed('full', (outDir) => buildIndex({...build, elements, outDir, started})),
-      repair,
-    })
+    const full = await timed('full', (outDir) => buildIndex({...build, elements, outDir, started}))
+    ratios.push(repair / full)
+    seconds.push(`${repair.toFixed(2)} of ${full.toFixed(2)} s`)
+    for (const [ef, found] of recalls) {
+      found.repaired.push(await recallAt(folder('repair'), elements, ef))
+      found.fresh.push(await recallAt(folder('full'), elements, ef))
+    }
   }
+}
 
-  const ratios = times.map(({full, repair}) => repair / full).sort((a, b) => a - b)
-  const ratio = ratios[Math.floor(rounds / 2)] ?? Number.NaN
-  const seconds = times.map(({full, repair}) => `${repair.toFixed(2)} of ${full.toFixed(2)} s`).join(', ')
+for (const [percent, {ratios, recalls, seconds}] of measured) {
+  const ratio = ratios.sort((a, b) => a - b)[Math.floor(rounds / 2)] ?? Number.NaN
+  const goal = GOALS.get(percent) ?? Number.NaN
   console.log(
-    `${records} x ${dimension}, ${percent} % deleted: ${ratio.toFixed(2)} (goal ${goal}: ${ratio <= goal ? 'met' : 'missed'}; ${seconds})`,
+    `${records} x ${dimension}, ${percent} % deleted: ${ratio.toFixed(2)} (goal ${goal}: ${ratio <= goal ? 'met' : 'missed'}; ${seconds.join(', ')})`,
   )
-  for (const ef of EFS) {
-    const [repaired, fresh] = [
-      await recallAt(folder('repair'), elements, ef),
-      await recallAt(folder('full'), elements, ef),
-    ]
-    console.log(`  recall@10 at ef ${ef}: ${repaired.toFixed(4)} repaired, ${fresh.toFixed(4)} built in full`)
+  for (const [ef, found] of recalls) {
+    const [repaired, fresh] = [mean(found.repaired), mean(found.fresh)]
+    const difference = (repaired - fresh).toFixed(4)
+    console.log(
+      `  recall@10 at ef ${ef}: ${repaired.toFixed(4)} repaired, ${fresh.toFixed(4)} built in full: ${difference}`,
+    )
   }
+}
+
+function newMeasurement() {
+  const recalls = new Map(EFS.map((ef) => [ef, {fresh: [] as number[], repaired: [] as number[]}]))
+  return {ratios: [] as number[], recalls, seconds: [] as string[]}
+}
+
+function mean(values: number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
 }
 
 async function vectorsOf(file: string): Promise<Float32Array> {
@@ -96,7 +111,7 @@ async function vectorsOf(file: string): Promise<Float32Array> {
   return new Float32Array(bytes.buffer, 0, records * dimension)
 }
 
-function pick(ids: Uint32Array): IndexElements {
+function pick(stored: IndexElements, ids: Uint32Array): IndexElements {
   const picked = new Float32Array(ids.length * dimension)
   for (const [to, from] of ids.entries())
     picked.set(stored.vectors.subarray(from * dimension, (from + 1) * dimension), to * dimension)
