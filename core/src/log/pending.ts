@@ -58,6 +58,7 @@ export async function readPendingLog(
   const replay = new Replay(dir.databaseFile, collection, ids)
   const pages = keysetPages<StoredRow>(dir.db, {
     after: applied,
+    ahead: true,
     columns: 'seq_id, operation, id, vector, encoding',
     from: 'embeddings_queue',
     key: 'seq_id',

@@ -48,6 +48,7 @@ export async function writeExtendedIndex(
   await writeImage(folder, image, Math.max(maxElements, curElementCount), {signal: options.signal})
   const verifying = verifyExtended({
     ...stage('verify', options),
+    enough: LOW_RECALL,
     image,
     labels: pending.ids.idToLabel.values(),
     newFolder: folder,

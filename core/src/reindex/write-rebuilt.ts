@@ -6,7 +6,7 @@ import {allEnded} from '../change/all-ended.js'
 import {ChopsError} from '../errors.js'
 import {syncIndex} from '../hnsw/build/index-files.js'
 import {choosePrecision} from '../hnsw/build/precision.js'
-import {confirmRecall, measureSample, type VerifiedIndex, verifyIndex} from '../hnsw/build/verify-index.js'
+import {LARGEST_SAMPLE, measureSample, type VerifiedIndex, verifyIndex} from '../hnsw/build/verify-index.js'
 import {type HnswGraph, loadGraph} from '../hnsw/graph.js'
 import {readHeader} from '../hnsw/header.js'
 import type {RowPass} from '../hnsw/live-vectors.js'
@@ -99,7 +99,7 @@ async function tryRepair(
     const writing = [syncIndex(folder), writeMetadata(dir, source, ids, folder)]
     let [verified] = await allEnded([verifyIndex(verify), ...writing])
     if ((await worse(verified)) !== undefined) {
-      verified = await confirmRecall(verified, verify)
+      verified = await verifyIndex({...verify, sample: LARGEST_SAMPLE})
       const reason = await worse(verified)
       if (reason !== undefined) return reason
     }

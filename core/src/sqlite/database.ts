@@ -42,6 +42,11 @@ export interface Database {
 export interface KeysetQuery {
   /** Only rows whose key is greater than this; without it from the smallest key on. */
   after?: number
+  /**
+   * Fetch the next page while the caller works on one, where the driver can: for callers that read to the end, and write
+   * nothing that the query could see.
+   */
+  ahead?: boolean
   /** The result columns; the key must be among them under its own name. */
   columns: string
   /** The table, or a join, to read from. */
@@ -56,7 +61,7 @@ export interface KeysetQuery {
 }
 
 /**
- * Reads a big table in key order, page by page, and fetches the next page only when it is asked for.
+ * Reads a big table in key order, page by page, and fetches the next page only when it is asked for, but for `ahead`.
  *
  * Each page is a query of its own that starts after the last key of the one before, so memory stays constant and no
  * statement is left open while the caller works. Wrap it in a `transaction` where all pages must show one moment.
@@ -68,31 +73,47 @@ export interface KeysetQuery {
 export async function* keysetPages<T extends object>(db: Database, query: KeysetQuery): AsyncGenerator<T[]> {
   const {columns, from, key, pageSize, params = [], where} = query
   const name = key.slice(key.lastIndexOf('.') + 1)
-  let {after} = query
-
-  for (;;) {
+  const fetch = (after: number | undefined): Promise<T[]> => {
     const conditions = [where === undefined ? '' : `(${where})`, after === undefined ? '' : `${key} > ?`]
     const filter = conditions.filter(Boolean).join(' AND ')
-    const page = await db.all<T>(
+    return db.all<T>(
       `SELECT ${columns} FROM ${from} ${filter && `WHERE ${filter}`} ORDER BY ${key} LIMIT ?`,
       after === undefined ? [...params, pageSize] : [...params, after, pageSize],
     )
-    const last = page.at(-1)
-    if (last === undefined) return
-    const reached: unknown = Reflect.get(last, name)
-    if (typeof reached !== 'number')
-      throw new TypeError(`the column ${name} of ${from} is not an integer key`)
-    if (after !== undefined && reached <= after) {
-      throw damaged(`The keys of ${from} are out of order.`, {
-        file: db.file,
-        next: 'Restore the file from a backup.',
-      })
-    }
-
-    yield page
-    if (page.length < pageSize) return
-    after = reached
   }
+
+  // node:sqlite works on the thread that calls it.
+  const isAhead = query.ahead === true && db.driver === 'sqlite3'
+  let {after} = query
+  let fetching = fetch(after)
+  try {
+    for (;;) {
+      const page = await fetching
+      const last = page.at(-1)
+      if (last === undefined) return
+      after = keyAfter(after, Reflect.get(last, name), {file: db.file, table: from})
+      const isLast = page.length < pageSize
+      if (isAhead && !isLast) fetching = fetch(after)
+      // Met when the caller is done with this page.
+      fetching.catch(() => {})
+      yield page
+      if (isLast) return
+      if (!isAhead) fetching = fetch(after)
+    }
+  } finally {
+    // Nothing is read any more when the caller goes on, which may be to the end of its transaction.
+    await fetching.catch(() => {})
+  }
+}
+
+function keyAfter(
+  before: number | undefined,
+  key: unknown,
+  {file, table}: {file: string; table: string},
+): number {
+  if (typeof key !== 'number') throw new TypeError(`the key of ${table} is not an integer`)
+  if (before === undefined || key > before) return key
+  throw damaged(`The keys of ${table} are out of order.`, {file, next: 'Restore the file from a backup.'})
 }
 
 /**

@@ -41,7 +41,7 @@ for (const driver of DRIVERS) {
     afterEach(() => db.close())
 
     async function keys(
-      query: {after?: number; params?: SqlValue[]; where?: string},
+      query: {after?: number; ahead?: boolean; params?: SqlValue[]; where?: string},
       pageSize: number,
     ): Promise<number[][]> {
       const pages: number[][] = []
@@ -323,6 +323,15 @@ for (const driver of DRIVERS) {
         const seen: number[] = []
         for await (const page of pages) seen.push(...page.map(({key}) => key))
         expect(seen).to.deep.equal([7, 10, 13, 16, 19, 22, 1000])
+      })
+
+      it('gives the same pages when it is told to read ahead, and stops with the caller', async () => {
+        expect(await keys({ahead: true}, 4)).to.deep.equal(await keys({}, 4))
+        const query = {ahead: true, columns: 'key', from: 'big', key: 'key', pageSize: 2}
+        const pages = keysetPages<{key: number}>(db, query)
+        await pages.next()
+        await pages.return([])
+        await db.exec('DROP TABLE big')
       })
 
       it('ends with an error when keys do not ascend', async () => {

@@ -13,19 +13,25 @@ import {measureRecall, measureRecallInMemory} from './recall.js'
 /** Length of the list with which the index is searched. */
 const EF = 100
 
-const LARGEST_SAMPLE = 100
+/** Of an index that is large, it takes seconds. */
+export const LARGEST_SAMPLE = 100
 
 const SMALLEST_SAMPLE = 10
 
 /** Multiplications that the exact search of the sample may take: some tenths of a second, but for the smallest sample. */
 const EXACT_SEARCH_WORK = 2e8
 
-export interface VerifyOptions extends ScanOptions {
+export interface SampleOptions {
+  /** Where less is found, the largest sample decides: a small one may have met a few elements that are hard to find. */
+  enough?: number | undefined
+  /** Number of elements to search for; by default what takes some tenths of a second. */
+  sample?: number | undefined
+}
+
+export interface VerifyOptions extends SampleOptions, ScanOptions {
   /** Every live element that the index has to hold, as its space stores them. */
   elements: IndexElements
   folder: string
-  /** Number of elements to search for; by default what takes some tenths of a second. */
-  sample?: number
   space: Space
 }
 
@@ -148,20 +154,6 @@ export async function verifyIndex(options: VerifyOptions): Promise<VerifiedIndex
 }
 
 /**
- * The recall of an index that was just written, on the largest sample, for when it was found to be low: a small sample, as
- * a large index has, may have met a few elements that are hard to find.
- */
-export async function confirmRecall(
-  verified: VerifiedIndex,
-  {elements, folder, signal, space}: VerifyOptions,
-): Promise<VerifiedIndex> {
-  const sample = Math.min(LARGEST_SAMPLE, elements.labels.length)
-  if (verified.sampleSize >= sample) return verified
-  const graph = await loadGraph(folder, await readHeader(folder), {signal})
-  return measureSample(folder, graph, elements, {sample, signal, space})
-}
-
-/**
  * How good a search in a graph is, for a sample of the elements themselves. `onProgress` counts elements.
  *
  * @param folder has the vectors of the graph
@@ -171,12 +163,12 @@ export async function measureSample(
   folder: string,
   graph: HnswGraph,
   elements: IndexElements,
-  {onProgress, sample, signal, space}: Pick<VerifyOptions, 'sample' | 'space'> & ScanOptions,
+  {enough, sample, ...options}: SampleOptions & ScanOptions & {space: Space},
 ): Promise<VerifiedIndex> {
-  const queries = sampleOf(elements.labels.length, elements.dimension, sample)
-  if (queries.length === 0) return {recall: 1, sampleSize: 0}
-  const recall = await measureRecall(folder, graph, elements, {ef: EF, onProgress, queries, signal, space})
-  return {recall, sampleSize: queries.length}
+  const {dimension, labels} = elements
+  return measure(labels.length, dimension, {enough, sample}, (queries) =>
+    measureRecall(folder, graph, elements, {...options, ef: EF, queries}),
+  )
 }
 
 /** The same for a graph whose vectors are in memory, see `measureRecallInMemory`. */
@@ -184,17 +176,29 @@ export async function measureSampleInMemory(
   graph: HnswGraph,
   table: VectorTable,
   live: Uint32Array,
-  options: ScanOptions,
+  {enough, sample, ...options}: SampleOptions & ScanOptions,
 ): Promise<VerifiedIndex> {
-  const queries = sampleOf(live.length, graph.header.dimension).map((i) => live[i] as number)
-  if (queries.length === 0) return {recall: 1, sampleSize: 0}
-  const recall = await measureRecallInMemory(graph, table, live, {...options, ef: EF, queries})
-  return {recall, sampleSize: queries.length}
+  return measure(live.length, graph.header.dimension, {enough, sample}, (positions) => {
+    const queries = positions.map((i) => live[i] as number)
+    return measureRecallInMemory(graph, table, live, {...options, ef: EF, queries})
+  })
 }
 
-/** As many of `count` elements as an exact search can afford. */
-function sampleOf(count: number, dimension: number, sample?: number): number[] {
+async function measure(
+  count: number,
+  dimension: number,
+  {enough = 0, sample}: SampleOptions,
+  recallOf: (queries: number[]) => Promise<number>,
+): Promise<VerifiedIndex> {
   const affordable = Math.floor(EXACT_SEARCH_WORK / (count * dimension))
-  const wanted = sample ?? Math.max(SMALLEST_SAMPLE, Math.min(LARGEST_SAMPLE, affordable))
-  return spreadEvenly(count, Math.min(count, wanted))
+  const first = sample ?? Math.max(SMALLEST_SAMPLE, Math.min(LARGEST_SAMPLE, affordable))
+  let verified = {recall: 1, sampleSize: 0}
+  for (const size of [first, LARGEST_SAMPLE]) {
+    const sampleSize = Math.min(count, size)
+    if (sampleSize <= verified.sampleSize) break
+    verified = {recall: await recallOf(spreadEvenly(count, sampleSize)), sampleSize}
+    if (verified.recall >= enough) break
+  }
+
+  return verified
 }

@@ -1,4 +1,4 @@
-import type {VerifiedIndex} from '../build/verify-index.js'
+import type {SampleOptions, VerifiedIndex} from '../build/verify-index.js'
 import type {NetOperations} from '../build/operations.js'
 import type {IndexFile, ScanOptions} from '../files.js'
 import type {HnswHeader} from '../header.js'
@@ -11,7 +11,7 @@ import {readHeader} from '../header.js'
 import {Level0Chunk} from '../level0.js'
 import {readNorms} from '../length.js'
 
-export interface ExtendedOptions extends ScanOptions {
+export interface ExtendedOptions extends Pick<SampleOptions, 'enough'>, ScanOptions {
   /** The new index in memory, for the vectors of the searches alone. */
   image: IndexImage
   /** Labels that the new index has to have alive, each once. */
@@ -107,7 +107,7 @@ class ExtensionComparison {
  * @throws ChopsError `damaged` for the first thing that is wrong
  */
 export async function verifyExtended(options: ExtendedOptions): Promise<VerifiedIndex> {
-  const {image, newFolder, oldFolder, onProgress, signal} = options
+  const {enough, image, newFolder, oldFolder, onProgress, signal} = options
   const isCosine = image.norms !== undefined
   const header = await readHeader(newFolder, {cosine: isCosine})
   const oldHeader = await readHeader(oldFolder, {cosine: isCosine})
@@ -133,6 +133,7 @@ export async function verifyExtended(options: ExtendedOptions): Promise<Verified
     })
     comparison.expectAll(curElementCount)
     const verified = await measureSampleInMemory(graph, image.table, Uint32Array.from(comparison.live), {
+      enough,
       onProgress: (done) => onProgress?.(curElementCount + done, total),
       signal,
     })
