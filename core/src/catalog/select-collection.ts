@@ -44,6 +44,22 @@ export function fullName(collection: Pick<Collection, 'database' | 'name' | 'ten
   return `${collection.tenant}/${collection.database}/${collection.name}`
 }
 
+/** A collection in a sentence, with all that it could be confused with another by. */
+export function collectionText({
+  collection,
+  collectionId,
+  database,
+  tenant,
+}: {
+  /** Its name. */
+  collection: string
+  collectionId: string
+  database: string
+  tenant: string
+}): string {
+  return `collection ${collection} (tenant ${tenant}, database ${database}, id ${collectionId})`
+}
+
 function placeText(choice: CollectionChoice): string {
   const database = choice.database === undefined ? '' : ` in database ${quote(choice.database)}`
   const tenant = choice.tenant === undefined ? '' : ` of tenant ${quote(choice.tenant)}`

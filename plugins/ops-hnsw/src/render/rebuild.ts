@@ -1,17 +1,8 @@
+import {collectionText} from '@chops/core/catalog'
 import {formatBytes, formatCount, type TableData} from '@chops/core/output'
 
 import type {ParameterChange} from '../services/parameter-changes.js'
 import type {RebuildPlan, RebuildResult} from '../services/rebuild.js'
-
-/** Every place a collection of this name could be confused with another. */
-export function placeText({
-  collection,
-  collectionId,
-  database,
-  tenant,
-}: Pick<RebuildPlan, 'collection' | 'collectionId' | 'database' | 'tenant'>): string {
-  return `collection ${collection} (tenant ${tenant}, database ${database}, id ${collectionId})`
-}
 
 export function changesTable(changes: ParameterChange[]): TableData {
   return {
@@ -34,11 +25,11 @@ export function memoryText({memoryBytes}: Pick<RebuildPlan, 'memoryBytes'>): str
 /** What was done, in words. */
 export function resultText(result: RebuildResult): string {
   if (result.status === 'nothing to rebuild')
-    return `Nothing to rebuild: ${placeText(result)} has no vectors.`
+    return `Nothing to rebuild: ${collectionText(result)} has no vectors.`
   const applied =
     result.appliedRows === 0 ? '' : `, ${formatCount(result.appliedRows)} pending log rows applied`
   return [
-    `Rebuilt the index of ${placeText(result)} ${methodText(result)}: ${formatCount(result.elements)} elements${applied}.`,
+    `Rebuilt the index of ${collectionText(result)} ${methodText(result)}: ${formatCount(result.elements)} elements${applied}.`,
     `Verified: every vector equal, links sound, recall@10 ${(result.recall ?? 0).toFixed(3)} at ef 100 on ${result.sampleSize} samples.`,
     result.backup === null ? 'The old index was removed.' : `The old index lies in ${result.backup}`,
   ].join('\n')

@@ -1,3 +1,4 @@
+import {collectionText} from '@chops/core/catalog'
 import {formatCount} from '@chops/core/output'
 
 import type {RestoredCollection} from '../services/restore/restore-into.js'
@@ -19,10 +20,10 @@ export function planText({file, layout, records, snapshotVersion}: RestorePlan):
 
 export function restoredText(
   {records}: RestorePlan,
-  {backup, collectionId, database, name, replaced, tenant}: RestoredCollection,
+  {backup, replaced, ...restored}: RestoredCollection,
 ): string {
   const lines = [
-    `Restored ${formatCount(records)} records into collection ${name} (tenant ${tenant}, database ${database}, id ${collectionId}).`,
+    `Restored ${formatCount(records)} records into ${collectionText({...restored, collection: restored.name})}.`,
   ]
   if (replaced !== undefined) lines.push(`It took the place of ${replaced}.`)
   if (backup !== undefined) lines.push(`The index of the replaced collection lies in ${backup}.`)

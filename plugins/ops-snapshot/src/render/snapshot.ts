@@ -1,7 +1,8 @@
+import {collectionText} from '@chops/core/catalog'
 import {formatBytes, formatCount, type TableData} from '@chops/core/output'
 
 import type {SnapshotCounts} from '../services/format/counts.js'
-import type {CollectionPlace, SnapshotResult} from '../services/snapshot/snapshot-collections.js'
+import type {SnapshotResult} from '../services/snapshot/snapshot-collections.js'
 
 /** As the Python tool names the tables; it has none for arrays. */
 const LABELS: Record<keyof SnapshotCounts, string> = {
@@ -27,10 +28,6 @@ export function countsTable(counts: SnapshotCounts, title: string): TableData {
   }
 }
 
-export function placeText({collection, collectionId, database, tenant}: CollectionPlace): string {
-  return `collection ${collection} (tenant ${tenant}, database ${database}, id ${collectionId})`
-}
-
 export function snapshotText(result: SnapshotResult): string {
-  return `Snapshot of ${placeText(result)} written to ${result.file} (${formatBytes(result.size)}).`
+  return `Snapshot of ${collectionText(result)} written to ${result.file} (${formatBytes(result.size)}).`
 }

@@ -1,3 +1,4 @@
+import {collectionText} from '@chops/core/catalog'
 import {formatBytes, formatCount, type TableData} from '@chops/core/output'
 
 import type {CommitPlan, CommitResult} from '../services/commit.js'
@@ -32,8 +33,7 @@ export function commitMemoryText(plans: readonly CommitPlan[]): string {
 export function commitResultText(result: CommitResult): string {
   const how = result.method === 'extend' ? 'added to the index' : 'in a new index'
   return (
-    `Committed ${formatCount(result.appliedRows)} log rows of collection ${result.collection} ` +
-    `(tenant ${result.tenant}, database ${result.database}, id ${result.collectionId}): ` +
+    `Committed ${formatCount(result.appliedRows)} log rows of ${collectionText(result)}: ` +
     `${formatCount(result.elements)} elements, ${how}, recall@10 ${result.recall.toFixed(3)}.`
   )
 }

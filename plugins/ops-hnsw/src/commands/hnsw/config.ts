@@ -1,4 +1,4 @@
-import {readCatalog} from '@chops/core/catalog'
+import {collectionText, readCatalog} from '@chops/core/catalog'
 import {withWriteAccess} from '@chops/core/change'
 import {
   changeFlags,
@@ -10,7 +10,7 @@ import {
 import {usage} from '@chops/core/errors'
 
 import {parametersOf, runtimeFlags} from '../../flags.js'
-import {changesTable, placeText} from '../../render/rebuild.js'
+import {changesTable} from '../../render/rebuild.js'
 import {type ConfigPlan, configure, planConfig} from '../../services/configure.js'
 
 export interface HnswConfigOutput extends ConfigPlan {
@@ -53,15 +53,15 @@ export default class HnswConfig extends ChopsCommand {
     const plan = planConfig(dir, await chooseCollection(await readCatalog(dir), flags, this.signal), wanted)
     const output = {...plan, applied: false, chromaVersion: this.chromaVersion(dir), dryRun: flags['dry-run']}
     if (plan.changes.length === 0) {
-      this.log(`Nothing to change: these values are set already for ${placeText(plan)}.`)
+      this.log(`Nothing to change: these values are set already for ${collectionText(plan)}.`)
       return output
     }
 
     await this.table(changesTable(plan.changes))
-    const question = `Are you sure you want to change the parameters of ${placeText(plan)}?`
+    const question = `Are you sure you want to change the parameters of ${collectionText(plan)}?`
     if ((await this.approve(dir, flags, question)) !== 'approved') return output
     await withWriteAccess(dir.path, flags, (writable) => configure(writable, plan))
-    this.log(`Changed the parameters of ${placeText(plan)}.`)
+    this.log(`Changed the parameters of ${collectionText(plan)}.`)
     return {...output, applied: true}
   }
 }

@@ -1,4 +1,4 @@
-import {readCatalog} from '@chops/core/catalog'
+import {collectionText, readCatalog} from '@chops/core/catalog'
 import {
   changeFlags,
   chooseCollection,
@@ -13,7 +13,7 @@ import * as Flags from '@oclif/core/flags'
 
 import {constructionFlags, parametersOf, runtimeFlags} from '../../flags.js'
 import {hnswInfoTables} from '../../render/hnsw-info.js'
-import {changesTable, memoryText, methodText, placeText, resultText} from '../../render/rebuild.js'
+import {changesTable, memoryText, methodText, resultText} from '../../render/rebuild.js'
 import {selectFragmented} from '../../services/fragmented.js'
 import {planRebuild, rebuild, type RebuildPlan, type RebuildResult} from '../../services/rebuild.js'
 
@@ -113,7 +113,7 @@ The new index is built beside the old one, read back and verified, and put in fo
 
     await this.showPlan(planned)
     if (planned.length === 0) return output
-    const question = `Are you sure you want to rebuild the index of ${planned.map((plan) => placeText(plan)).join(', ')}?`
+    const question = `Are you sure you want to rebuild the index of ${planned.map((plan) => collectionText(plan)).join(', ')}?`
     if ((await this.approve(dir, flags, question)) !== 'approved') return output
     await withWriteAccess(dir.path, flags, async (writable) => {
       for (const plan of planned) {
