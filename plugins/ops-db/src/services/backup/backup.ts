@@ -1,5 +1,11 @@
 import {readCatalog} from '@chops/core/catalog'
-import {createOutputFile, fsyncPath, inspectOutputFile, requireFreeSpace} from '@chops/core/change'
+import {
+  createOutputFile,
+  fsyncPath,
+  inspectOutputFile,
+  namingFile,
+  requireFreeSpace,
+} from '@chops/core/change'
 import {inUse, notFound, usage} from '@chops/core/errors'
 import {generationText, type PersistDir} from '@chops/core/persist-dir'
 import {transaction} from '@chops/core/sqlite'
@@ -198,10 +204,7 @@ async function toArchive(
       const progress = {onBytes: counter(contents, options), signal: options.signal}
       const file = await open(temporary, 'wx')
       const write = async (chunk: Uint8Array): Promise<void> => {
-        await file.writeFile(chunk).catch((error: unknown) => {
-          // Errors of an open file do not say which one it is.
-          throw Object.assign(error as Error, {path: target})
-        })
+        await namingFile(target, file.writeFile(chunk))
       }
 
       try {

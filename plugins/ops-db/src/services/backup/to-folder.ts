@@ -1,4 +1,4 @@
-import {fsyncPath} from '@chops/core/change'
+import {fsyncPath, namingFile, writeAt} from '@chops/core/change'
 import {type FileHandle, mkdir, open, utimes} from 'node:fs/promises'
 import {join} from 'node:path'
 
@@ -34,14 +34,10 @@ export async function copyTo(
     const sha256 = await readWhole(
       entry,
       async (chunk, position) => {
-        try {
-          await (isSparse ? writePieces(file, chunk, position) : file.writeFile(chunk))
-          await disk.wrote(chunk.length)
-        } catch (error) {
-          // Errors of an open file do not say which one it is.
-          throw Object.assign(error as Error, {path: target})
-        }
-
+        await (isSparse
+          ? writePieces(file, target, chunk, position)
+          : namingFile(target, file.writeFile(chunk)))
+        await namingFile(target, disk.wrote(chunk.length))
         onBytes(chunk.length)
       },
       signal,
@@ -66,14 +62,11 @@ export async function finishFolders(folder: string, entries: readonly Entry[]): 
   await fsyncPath(folder)
 }
 
-async function writePieces(file: FileHandle, chunk: Buffer, position: number): Promise<void> {
+async function writePieces(file: FileHandle, target: string, chunk: Buffer, position: number): Promise<void> {
   for (let at = 0; at < chunk.length; at += PIECE) {
     const piece = chunk.subarray(at, at + PIECE)
     if (piece.equals(ZEROS.subarray(0, piece.length))) continue
-    for (let written = 0; written < piece.length;) {
-      const {bytesWritten} = await file.write(piece, written, piece.length - written, position + at + written)
-      written += bytesWritten
-    }
+    await writeAt(file, target, piece, position + at)
   }
 }
 
