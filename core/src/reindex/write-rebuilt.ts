@@ -96,14 +96,18 @@ async function tryRepair(
     const verify = {...stage('verify', options), elements, folder, space}
     const worse = (than: VerifiedIndex) =>
       worseThanBefore(source.folder, old, elements, than, {...options, space})
-    const writing = [syncIndex(folder), writeMetadata(dir, source, ids, folder)]
-    let [verified] = await allEnded([verifyIndex(verify), ...writing])
-    if ((await worse(verified)) !== undefined) {
+    let [verified] = await allEnded([
+      verifyIndex(verify),
+      syncIndex(folder),
+      writeMetadata(dir, source, ids, folder),
+    ])
+    let reason = await worse(verified)
+    if (reason !== undefined && verified.sampleSize < Math.min(LARGEST_SAMPLE, elements.labels.length)) {
       verified = await verifyIndex({...verify, sample: LARGEST_SAMPLE})
-      const reason = await worse(verified)
-      if (reason !== undefined) return reason
+      reason = await worse(verified)
     }
 
+    if (reason !== undefined) return reason
     return {elements: elements.labels.length, engine: undefined, method: 'repair', verified}
   } finally {
     await team.stop()
