@@ -93,9 +93,12 @@ export async function* keysetPages<T extends object>(db: Database, query: Keyset
       if (last === undefined) return
       after = keyAfter(after, Reflect.get(last, name), {file: db.file, table: from})
       const isLast = page.length < pageSize
-      if (isAhead && !isLast) fetching = fetch(after)
-      // Met when the caller is done with this page.
-      fetching.catch(() => {})
+      if (isAhead && !isLast) {
+        fetching = fetch(after)
+        // Met when the caller is done with this page.
+        fetching.catch(() => {})
+      }
+
       yield page
       if (isLast) return
       if (!isAhead) fetching = fetch(after)

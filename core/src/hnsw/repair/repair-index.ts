@@ -52,11 +52,10 @@ export function repairMemory(
 }
 
 /**
- * Makes the index of some elements out of the graph there is, as the four files of a segment folder, which
- * `syncIndex` syncs: whatever is not
- * among the elements goes, what linked to it gets links to what lies behind, and elements that come anew are inserted.
- * The elements get internal ids in their order, and vectors and norms get there to the byte. Every element can be found
- * afterwards, see `connectUnreachable`. See docs/graph-repair.md.
+ * Makes the index of some elements out of the graph there is, as the four files of a segment folder, which `syncIndex`
+ * syncs: whatever is not among the elements goes, what linked to it gets links to what lies behind, and elements that
+ * come anew are inserted. The elements get internal ids in their order, and vectors and norms get there to the byte.
+ * Every element can be found afterwards, see `connectUnreachable`. See docs/graph-repair.md.
  * Memory: `repairMemory`. `onProgress` counts elements, each twice.
  *
  * @throws RangeError when none of the elements is in the old graph, or the machine does not have the memory
