@@ -57,7 +57,7 @@ export default [
     rules: {'mocha/no-exports': 'off', 'mocha/no-top-level-hooks': 'off'},
   },
   {
-    files: ['core/wasm/*.ts'],
+    files: ['core/wasm/**/*.ts'],
     rules: {
       'no-undef': 'off', // AssemblyScript has types and functions of its own, which its compiler checks
       'unicorn/prefer-number-properties': 'off', // its isNaN is not that of JavaScript

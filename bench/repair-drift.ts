@@ -60,7 +60,7 @@ for (let round = 1; round <= rounds; round++) {
     ...added.map(() => NONE),
   ])
   const elements = elementsOf(present)
-  const old = await loadGraph(folder(round - 1), header, {shared: true})
+  const old = await loadGraph(folder(round - 1), header)
   await repairIndex({efConstruction: 100, elements, old, oldIds, outDir: folder(round), space: 'cosine'})
   await rm(folder(round - 1), {recursive: true})
   if (round % ROUNDS_BETWEEN !== 0) continue

@@ -63,7 +63,7 @@ for (let round = 0; round < rounds; round++) {
     const elements = pick(stored, oldIds)
     // Threads and library start while a rebuild reads the elements, and in the same pass the old graph.
     const team = new RepairTeam(oldIds.length)
-    const old = await loadGraph(folder('old'), header, {shared: true})
+    const old = await loadGraph(folder('old'), header)
     await sleep(STARTING_MS)
     const repair = await timed('repair', (outDir) =>
       repairIndex({efConstruction: 100, elements, old, oldIds, outDir, space: 'cosine', team}),

@@ -6,18 +6,18 @@ import {fileURLToPath} from 'node:url'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const SOURCES = 'core/wasm'
 const SOURCE = `${SOURCES}/index.ts`
-const MODULE = 'core/dist/hnsw/distance/kernel.wasm'
+const MODULE = 'core/dist/hnsw/kernel/kernel.wasm'
 
 const OPTIONS = {
   noAssert: [],
   optimizeLevel: ['3'],
   runtime: ['stub'],
   enable: ['simd', 'threads'],
-  // The vectors lie in a memory that several threads share: up to 4 GiB, in pages of 64 KiB.
+  // The vectors lie in a memory that several threads share: up to 4 GiB but for one of the pages of 64 KiB.
   importMemory: [],
   sharedMemory: [],
   initialMemory: ['1'],
-  maximumMemory: ['65536'],
+  maximumMemory: ['65535'],
 }
 
 const argumentsOf = (options) => [
@@ -27,7 +27,7 @@ const argumentsOf = (options) => [
   ),
 ]
 const changed = (path) => statSync(`${root}/${path}`, {throwIfNoEntry: false})?.mtimeMs ?? 0
-const sources = readdirSync(`${root}/${SOURCES}`).map((name) => `${SOURCES}/${name}`)
+const sources = readdirSync(`${root}/${SOURCES}`, {recursive: true}).map((name) => `${SOURCES}/${name}`)
 if (changed(MODULE) <= Math.max(...[...sources, 'scripts/kernel.js'].map((path) => changed(path)))) {
   // Loading the compiler takes longer than everything else here.
   const {main} = await import('assemblyscript/asc')

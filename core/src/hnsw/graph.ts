@@ -22,8 +22,6 @@ export interface HnswGraph {
 export interface LoadOptions extends Level0Options {
   /** Sees the rows on the way, so that nobody has to read them once more; their links are not checked yet. */
   onRows?: ((chunk: Level0Chunk) => Promise<void> | void) | undefined
-  /** Puts the graph on SharedArrayBuffers, so that other threads can read it. */
-  shared?: boolean
 }
 
 /**
@@ -35,7 +33,7 @@ export interface LoadOptions extends Level0Options {
 export async function loadGraph(
   folder: string,
   header: HnswHeader,
-  {onRows, shared = false, ...options}: LoadOptions = {},
+  {onRows, ...options}: LoadOptions = {},
 ): Promise<HnswGraph> {
   const {curElementCount, maxM, maxM0, sizeDataPerElement} = header
   const file = await openIndexFile(folder, 'data_level0.bin', curElementCount * sizeDataPerElement)
@@ -47,8 +45,7 @@ export async function loadGraph(
   const {levels} = read
   assertNoProblem(folder, entryPointProblems(header, levels))
 
-  const memory = (bytes: number) =>
-    allocate(folder, () => (shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes)))
+  const memory = (bytes: number) => allocate(folder, () => new ArrayBuffer(bytes))
   const upperStart = new Uint32Array(memory(4 * curElementCount))
   let lists = 0
   for (let id = 0; id < curElementCount; id++) {
@@ -61,11 +58,10 @@ export async function loadGraph(
     header,
     level0Counts: new Uint16Array(memory(2 * curElementCount)),
     level0Links: new Uint32Array(memory(4 * curElementCount * maxM0)),
-    levels: shared ? new Uint8Array(memory(curElementCount)) : levels,
+    levels,
     upperLists: new Uint32Array(memory(4 * lists * (maxM + 1))),
     upperStart,
   }
-  if (shared) graph.levels.set(levels)
   const upperRules = new LinkRules(folder, header, levels)
   await walkLinkLists(folder, header, (id, highest, words, at) => {
     for (let level = 1, list = at; level <= highest; level++, list += maxM + 1) {

@@ -4,7 +4,7 @@ import type {HnswParameters} from '../catalog/hnsw-parameters.js'
 import type {IndexSource} from './source.js'
 
 import {usage} from '../errors.js'
-import {fitsKernel} from '../hnsw/distance/vector-table.js'
+import {fitsMemory} from '../hnsw/kernel/memory.js'
 import {repairMemory} from '../hnsw/repair/repair-index.js'
 import {formatBytes, formatCount, formatPercent} from '../output/format.js'
 
@@ -61,9 +61,9 @@ export function chooseMethod(
   const inserted = pending.operations.filter(({op}) => op !== 'delete').length
   const survivors = total - inserted
   if (!header || survivors <= 0) return full('there is no old graph to go on from')
-  if (!fitsKernel({dimension, rows: total, space: parameters.space}))
-    return full('a repair needs SIMD, and at most 4 GiB of vectors')
-  const memory = repairMemory(header, total, dimension) + 4 * total * dimension
+  const needed = repairMemory(header, total, dimension, threads)
+  if (!fitsMemory(needed)) return full('a repair needs SIMD, and at most 4 GiB for vectors and links')
+  const memory = needed + 4 * total * dimension
   const free = process.availableMemory()
   if (memory > free)
     return full(`a repair needs ${formatBytes(memory)} of memory, and ${formatBytes(free)} is free`)

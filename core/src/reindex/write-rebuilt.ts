@@ -12,7 +12,9 @@ import {readHeader} from '../hnsw/header.js'
 import type {RowPass} from '../hnsw/live-vectors.js'
 import {NONE} from '../hnsw/repair/job.js'
 import {repairIndex} from '../hnsw/repair/repair-index.js'
+import {KernelMemoryError} from '../hnsw/kernel/memory.js'
 import {RepairTeam} from '../hnsw/repair/team.js'
+import {formatBytes} from '../output/format.js'
 import {chooseMethod, type Method, type MethodOptions} from './method.js'
 import {writeFullIndex} from './write-full-index.js'
 import {
@@ -109,12 +111,16 @@ async function tryRepair(
 
     if (reason !== undefined) return reason
     return {elements: elements.labels.length, engine: undefined, method: 'repair', verified}
+  } catch (error) {
+    if (error instanceof KernelMemoryError)
+      return `a repair needs ${formatBytes(error.bytes)} of memory, and WebAssembly gets less`
+    throw error
   } finally {
     await team.stop()
   }
 }
 
-/** The elements and, out of the same pass, the old graph on memory that threads share; or what is wrong with that. */
+/** The elements and, out of the same pass, the old graph; or what is wrong with that. */
 async function readWithGraph(
   source: IndexSource,
   parameters: HnswParameters,
@@ -127,7 +133,7 @@ async function readWithGraph(
   const pass: RowPass = async (onRows, scan) => {
     try {
       await readHeader(folder, {cosine})
-      read.graph = await loadGraph(folder, header, {...scan, onRows, shared: true})
+      read.graph = await loadGraph(folder, header, {...scan, onRows})
     } catch (error) {
       read.damage = error
       throw error

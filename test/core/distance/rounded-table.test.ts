@@ -2,9 +2,10 @@ import {expect} from 'chai'
 
 import type {Space} from '../../../core/src/catalog/hnsw-parameters.js'
 
-import {fitsRounded, roundedBytes} from '../../../core/src/hnsw/distance/rounded-table.js'
-import {OTHERS_AT_ONCE, type RowDistances} from '../../../core/src/hnsw/distance/row-distances.js'
+import {roundedBytes} from '../../../core/src/hnsw/distance/rounded-table.js'
+import type {RowDistances} from '../../../core/src/hnsw/distance/row-distances.js'
 import {openRows, shareRows} from '../../../core/src/hnsw/distance/shared-rows.js'
+import {fitsMemory} from '../../../core/src/hnsw/kernel/memory.js'
 import {numbers} from '../build/vectors.js'
 
 const ROWS = 9
@@ -12,13 +13,13 @@ const ROWS = 9
 const SPACES: readonly Space[] = ['cosine', 'ip', 'l2']
 
 function shapeOf(space: Space, dimension: number) {
-  return {dimension, mostRivals: 16, rows: ROWS, space, threads: 2}
+  return {dimension, mostRivals: 16, rows: ROWS, space}
 }
 
 /** The same vectors, rounded and as they are. */
 function bothRows(space: Space, dimension: number, vectors: Float32Array): [RowDistances, RowDistances] {
   const shape = shapeOf(space, dimension)
-  return [openRows(shareRows(shape, vectors, true), 0), openRows(shareRows(shape, vectors, false), 0)]
+  return [openRows(shareRows(shape, vectors, true)), openRows(shareRows(shape, vectors, false))]
 }
 
 function lengthsOf(vectors: Float32Array, dimension: number): number[] {
@@ -80,24 +81,10 @@ describe('the distances of rounded vectors', () => {
     expect(rows.distance(0, 1)).to.be.closeTo(0, 1e-5)
   })
 
-  it('do not mix up what two threads ask', () => {
-    const shared = shareRows(shapeOf('l2', 8), numbers(ROWS * 8, 5), true)
-    const [one, two] = [openRows(shared, 0), openRows(shared, 1)]
-    one.others.fill(1)
-    two.others.fill(2)
-    one.rivals.fill(3)
-    two.rivals.fill(4)
-    expect([...one.others]).to.deep.equal(Array.from({length: OTHERS_AT_ONCE}, () => 1))
-    expect([...one.rivals]).to.deep.equal(Array.from({length: 16}, () => 3))
-    expect(one.distancesTo(0, 1)[0]).to.equal(one.distance(1, 0))
-    expect(two.distancesTo(0, 1)[0]).to.equal(two.distance(2, 0))
-    expect(one.distancesTo(0, 1)[0]).to.equal(one.distance(1, 0))
-  })
-
   it('take half the memory, and twice as many vectors fit', () => {
     const shape = {...shapeOf('ip', 384), rows: 1_000_000}
     expect(roundedBytes(shape)).to.be.below(0.52 * 4 * 384 * shape.rows)
-    expect(fitsRounded({...shape, rows: 5_000_000})).to.equal(true)
-    expect(fitsRounded({...shape, rows: 6_000_000})).to.equal(false)
+    expect(fitsMemory(roundedBytes({...shape, rows: 5_000_000}))).to.equal(true)
+    expect(fitsMemory(roundedBytes({...shape, rows: 6_000_000}))).to.equal(false)
   })
 })

@@ -7,8 +7,9 @@ import {Worker} from 'node:worker_threads'
 
 import type {Space} from '../../../core/src/catalog/hnsw-parameters.js'
 
-import {hasKernel} from '../../../core/src/hnsw/distance/kernel.js'
+import {hasKernel} from '../../../core/src/hnsw/kernel/kernel.js'
 import {
+  createKernelTable,
   createTable,
   fitsKernel,
   openTable,
@@ -91,14 +92,13 @@ describe('the distances of a table of vectors', () => {
   })
 
   it('are seen by another thread in the same memory', async () => {
-    const table = createTable({dimension: 5, rows: 2, space: 'l2'})
-    const again = openTable(table.shared)
-    table.floats.set([1, 2, 3, 4, 5, 1, 2, 3, 4, 7])
-    expect(again.distance(0, 1)).to.equal(4)
+    const shared = createKernelTable({dimension: 5, rows: 2, space: 'l2'})
+    openTable(shared).floats.set([1, 2, 3, 4, 5, 1, 2, 3, 4, 7])
+    expect(openTable(shared).distance(0, 1)).to.equal(4)
     const source = `const {parentPort, workerData} = require('node:worker_threads')
       import(workerData.module).then(({openTable}) => parentPort.postMessage(openTable(workerData.shared).distance(0, 1)))`
     const module = new URL('../../../core/dist/hnsw/distance/vector-table.js', import.meta.url).href
-    const worker = new Worker(source, {eval: true, execArgv: [], workerData: {module, shared: table.shared}})
+    const worker = new Worker(source, {eval: true, execArgv: [], workerData: {module, shared}})
     expect(await once(worker, 'message')).to.deep.equal([4])
     await worker.terminate()
   })
@@ -110,6 +110,6 @@ describe('the distances of a table of vectors', () => {
       stdio: ['ignore', 'pipe', 'ignore'],
     })
     const [{files} = {files: []}] = JSON.parse(packed) as {files: {path: string}[]}[]
-    expect(files.map(({path}) => path)).to.include('dist/hnsw/distance/kernel.wasm')
+    expect(files.map(({path}) => path)).to.include('dist/hnsw/kernel/kernel.wasm')
   })
 })

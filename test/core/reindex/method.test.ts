@@ -60,7 +60,7 @@ describe('the choice between a repair and a full build', () => {
     for (const method of ['auto', 'repair'] as const)
       expect(choose({dimension: 4096, method, total: 300_000})).to.deep.equal({
         method: 'full',
-        reason: 'a repair needs SIMD, and at most 4 GiB of vectors',
+        reason: 'a repair needs SIMD, and at most 4 GiB for vectors and links',
       })
   })
 

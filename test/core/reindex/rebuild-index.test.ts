@@ -4,6 +4,7 @@ import {ChopsError} from '@chops/core/errors'
 import {commitLog, rebuildIndex, type Stage} from '@chops/core/reindex'
 import {expect} from 'chai'
 
+import {WebAssembly} from '../../../core/src/hnsw/kernel/web-assembly.js'
 import {unpackFixture} from '../../support/fixtures.js'
 import {appendLog, locate, withoutLoaderInChildren} from '../../support/segments.js'
 import {expectSound, stateOf} from '../../support/sound.js'
@@ -38,6 +39,26 @@ describe('building an index anew', () => {
     for (const stage of ['read', 'build', 'verify'] as const) {
       const [done, total] = ends.get(stage) ?? []
       expect(done, stage).to.equal(total)
+    }
+  })
+
+  it('repairs nothing where WebAssembly gets no memory, as below `ulimit -v`, but builds in full', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const {Memory} = WebAssembly
+    WebAssembly.Memory = class {
+      constructor() {
+        throw new RangeError('could not allocate memory')
+      }
+    } as never
+    try {
+      const rebuilt = await withChurned(persistDir, (dir, churned) =>
+        rebuildIndex(dir, churned, {backup: false, method: 'repair'}),
+      )
+      expect(rebuilt?.result.method).to.equal('full')
+      expect(rebuilt?.result.verified.recall).to.equal(1)
+      expect(rebuilt?.result.reason).to.match(/^a repair needs \S+B of memory, and WebAssembly gets less$/)
+    } finally {
+      WebAssembly.Memory = Memory
     }
   })
 

@@ -24,7 +24,7 @@ describe('a repaired graph beside the old one', () => {
     for (const [to, from] of oldIds.entries())
       kept.vectors.set(vectors.subarray(from * dimension, (from + 1) * dimension), to * dimension)
     const compared = async (recall: number) => {
-      const old = await loadGraph(folder, header, {shared: true})
+      const old = await loadGraph(folder, header)
       return worseThanBefore(folder, old, kept, {recall, sampleSize: 100}, {space: 'l2'})
     }
 
@@ -42,7 +42,7 @@ describe('a repaired graph beside the old one', () => {
     )
     const stored = await readElements(folder, header, 'l2')
     const oldIds = Uint32Array.from(stored.labels.keys(), (id) => (id < 100 ? id : NONE))
-    const old = await loadGraph(folder, header, {shared: true})
+    const old = await loadGraph(folder, header)
     await worseThanBefore(folder, old, {...stored, oldIds}, {recall: 0.9, sampleSize: 100}, {space: 'l2'})
     expect([...old.deleted].map((mark, id) => (mark === 0 ? id : -1)).filter((id) => id >= 0)).to.deep.equal(
       [...oldIds].filter((id) => id !== NONE),

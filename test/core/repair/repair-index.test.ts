@@ -10,7 +10,7 @@ import {measureGraph} from '../../../core/src/hnsw/graph-report.js'
 import {type HnswGraph, loadGraph} from '../../../core/src/hnsw/graph.js'
 import {type HnswHeader, readHeader} from '../../../core/src/hnsw/header.js'
 import {NONE} from '../../../core/src/hnsw/repair/job.js'
-import {LinkLists} from '../../../core/src/hnsw/repair/link-lists.js'
+import {LinkLists} from '../../../core/src/hnsw/graph-lists.js'
 import {repairIndex, type RepairOptions} from '../../../core/src/hnsw/repair/repair-index.js'
 import {temporaryFolder} from '../../support/fixtures.js'
 import {build, numbers, elements as randomElements} from '../build/vectors.js'
@@ -59,7 +59,7 @@ async function repaired(
 ): Promise<Index & {graph: HnswGraph; old: HnswGraph}> {
   const outDir = temporaryFolder()
   const {space} = index
-  const old = await loadGraph(index.folder, index.header, {shared: true})
+  const old = await loadGraph(index.folder, index.header)
   const header = await repairIndex({efConstruction: 60, elements, old, oldIds, outDir, space, ...options})
   return {
     elements,

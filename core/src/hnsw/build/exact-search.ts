@@ -59,7 +59,7 @@ export function candidatesOfTable(table: VectorTable, rows: Uint32Array): Candid
   return {
     count: rows.length,
     rows: (from, to) => rows.subarray(from, to),
-    rowsAtOnce: rowsAtOnce(rows.length, table.shared.dimension),
+    rowsAtOnce: rowsAtOnce(rows.length, table.dimension),
     table,
   }
 }
@@ -83,7 +83,7 @@ export async function nearestCandidates(
     candidates: new Uint32Array(length),
     distances: new Float64Array(length).fill(Infinity),
   }))
-  const workOfBlock = most * table.shared.dimension * queries.length
+  const workOfBlock = most * table.dimension * queries.length
   for (let from = 0, work = 0; from < count; from += most) {
     const to = Math.min(count, from + most)
     const block = rows(from, to)

@@ -1,14 +1,17 @@
 import type {Space} from '../../catalog/hnsw-parameters.js'
 
-import {hasKernel, type Kernel, kernelMemory, kernelOver, MAX_PAGES, PAGE_BYTES} from './kernel.js'
-import {kernelDistances, type Questions, type RowDistances, scratchBytes} from './row-distances.js'
-import type {Memory} from './web-assembly.js'
+import {type Kernel, kernelOver} from '../kernel/kernel.js'
+import {kernelMemory} from '../kernel/memory.js'
+import {kernelDistances, type RowDistances, scratchBytes} from './row-distances.js'
+import type {Memory} from '../kernel/web-assembly.js'
 
 /** Length of a rounded row, short enough that the inner product of two fits in 32 bits. */
 const LENGTH = 32_000
 
-export interface RoundedShape extends Questions {
+export interface RoundedShape {
   dimension: number
+  /** Most that `firstNearer` is asked about at a time. */
+  mostRivals: number
   rows: number
   space: Space
 }
@@ -20,13 +23,8 @@ export interface RoundedTable extends RoundedShape {
 
 /** Memory of a table of this shape, in bytes. */
 export function roundedBytes(shape: RoundedShape): number {
-  // At first a vector has to find room where the threads are going to ask.
-  return scratchAt(shape) + Math.max(scratchBytes(shape), 4 * shape.dimension)
-}
-
-/** Whether a table of this shape can be made: SIMD is there, and it fits in the 4 GiB that WebAssembly addresses. */
-export function fitsRounded(shape: RoundedShape): boolean {
-  return Math.ceil(roundedBytes(shape) / PAGE_BYTES) <= MAX_PAGES && hasKernel()
+  // At first a vector has to find room where distances are going to be asked for.
+  return scratchAt(shape) + Math.max(scratchBytes(shape.mostRivals), 4 * shape.dimension)
 }
 
 /**
@@ -34,37 +32,36 @@ export function fitsRounded(shape: RoundedShape): boolean {
  * the vector away from it, which is a small part of what bf16 takes away.
  * Memory: 2 bytes for each number, and 8 for each row.
  *
- * @returns undefined where WebAssembly has no memory for it
+ * @throws KernelMemoryError where WebAssembly has no memory for it
  */
-export function roundVectors(shape: RoundedShape, vectors: Float32Array): RoundedTable | undefined {
-  const memory = fitsRounded(shape) ? kernelMemory(roundedBytes(shape)) : undefined
-  if (!memory) return undefined
+export function roundVectors(shape: RoundedShape, vectors: Float32Array): RoundedTable {
+  const table = {...shape, memory: kernelMemory(roundedBytes(shape))}
   const {dimension, rows, space} = shape
-  const kernel = openKernel(shape, memory)
-  // No thread has begun: its place holds one vector after the other.
-  const vector = new Float32Array(memory.buffer, scratchAt(shape), dimension)
+  const kernel = roundedKernel(table)
+  const vector = new Float32Array(table.memory.buffer, scratchAt(shape), dimension)
   for (let at = 0, row = 0; row < rows; at += dimension, row++) {
     vector.set(vectors.subarray(at, at + dimension))
     kernel.roundRow(vector.byteOffset, row, LENGTH, space === 'l2')
   }
 
-  return {...shape, memory}
+  return table
 }
 
-/** Opens a table in any thread; two that work at the same time have different numbers below `threads`. */
-export function openRounded(table: RoundedTable, thread: number): RowDistances {
-  const {memory} = table
-  const {firstNearerRounded, roundedDistance, roundedDistances} = openKernel(table, memory)
-  const kernel = {distance: roundedDistance, distances: roundedDistances, firstNearer: firstNearerRounded}
-  return kernelDistances(kernel, table, {buffer: memory.buffer, scratch: scratchAt(table), thread})
-}
-
-/** Behind the numbers of all rows is what makes a distance of their products. */
-function openKernel({dimension, rows}: RoundedShape, memory: Memory): Kernel {
+/** The kernel over a table, for any thread. */
+export function roundedKernel({dimension, memory, rows}: RoundedTable): Kernel {
   const kernel = kernelOver(memory)
+  // Behind the numbers of all rows is what makes a distance of their products.
   const factorsAt = aligned(2 * rows * dimension)
   kernel.openRounded(dimension, factorsAt, factorsAt + 4 * rows)
   return kernel
+}
+
+/** The distances of a table, for one thread. */
+export function roundedRows(table: RoundedTable): RowDistances {
+  const {firstNearerRounded, roundedDistance, roundedDistances} = roundedKernel(table)
+  const kernel = {distance: roundedDistance, distances: roundedDistances, firstNearer: firstNearerRounded}
+  const {memory, mostRivals} = table
+  return kernelDistances(kernel, {buffer: memory.buffer, mostRivals, scratch: scratchAt(table)})
 }
 
 function scratchAt({dimension, rows}: RoundedShape): number {

@@ -1,9 +1,9 @@
-import type {RowsKernel} from './kernel.js'
+import type {RowsKernel} from '../kernel/kernel.js'
 
 /** Rows that are compared with one at a time: what the kernel is told about them stays in the cache. */
 export const OTHERS_AT_ONCE = 256
 
-/** Distances between rows of vectors, to many others at a time. */
+/** Distances between rows of vectors, to many others at a time; for one thread. */
 export interface RowDistances {
   distance: (i: number, j: number) => number
   /** Distances of a row to the first of `others`, at the same places of an array that the next call uses again. */
@@ -16,52 +16,33 @@ export interface RowDistances {
   rivals: Uint32Array
 }
 
-/** For what the kernel is asked. */
-export interface Questions {
-  /** Most that `firstNearer` is asked about at a time. */
-  mostRivals: number
-  /** Threads that ask at the same time. */
-  threads: number
-}
-
-/** Memory in which threads ask the kernel, in bytes: the numbers of others, their distances, and the numbers of rivals. */
-export function scratchBytes({mostRivals, threads}: Questions): number {
-  return threads * bytesOfThread(mostRivals)
-}
-
-function bytesOfThread(mostRivals: number): number {
+/** Memory in which the kernel is asked, in bytes: the numbers of others, their distances, and the numbers of rivals. */
+export function scratchBytes(mostRivals: number): number {
   return 8 * OTHERS_AT_ONCE + 4 * mostRivals
 }
 
-/**
- * The distances that the kernel computes, for one thread.
- *
- * @param scratch address from which on there is scratch memory for all threads
- * @param thread below `threads`, and another one for each that works at the same time
- */
+/** The distances that the kernel computes; from the address `scratch` on there is memory to ask for them. */
 export function kernelDistances(
   {distance, distances, firstNearer}: RowsKernel,
-  {mostRivals}: Questions,
-  {buffer, scratch, thread}: {buffer: SharedArrayBuffer; scratch: number; thread: number},
+  {buffer, mostRivals, scratch}: {buffer: SharedArrayBuffer; mostRivals: number; scratch: number},
 ): RowDistances {
-  const othersAt = scratch + thread * bytesOfThread(mostRivals)
-  const foundAt = othersAt + 4 * OTHERS_AT_ONCE
+  const foundAt = scratch + 4 * OTHERS_AT_ONCE
   const rivalsAt = foundAt + 4 * OTHERS_AT_ONCE
   const found = new Float32Array(buffer, foundAt, OTHERS_AT_ONCE)
   return {
     distance,
     distancesTo(row, count) {
-      distances(othersAt, count, row, foundAt)
+      distances(scratch, count, row, foundAt)
       return found
     },
     firstNearer: (row, count, limit) => firstNearer(rivalsAt, count, row, limit),
-    others: new Uint32Array(buffer, othersAt, OTHERS_AT_ONCE),
+    others: new Uint32Array(buffer, scratch, OTHERS_AT_ONCE),
     rivals: new Uint32Array(buffer, rivalsAt, mostRivals),
   }
 }
 
 /** The same from a distance of two rows, where there is no kernel. */
-export function plainDistances(distance: RowDistances['distance'], {mostRivals}: Questions): RowDistances {
+export function plainDistances(distance: RowDistances['distance'], mostRivals: number): RowDistances {
   const found = new Float32Array(OTHERS_AT_ONCE)
   const others = new Uint32Array(OTHERS_AT_ONCE)
   const rivals = new Uint32Array(mostRivals)

@@ -5,8 +5,8 @@ import type {ScanOptions} from '../files.js'
 import type {HnswGraph} from '../graph.js'
 
 import {entryAmong} from '../levels.js'
-import {NeighbourChoice} from '../repair/heuristic.js'
-import {LinkLists} from '../repair/link-lists.js'
+import {NeighbourChoice} from '../insert/neighbour-choice.js'
+import {LinkLists} from '../graph-lists.js'
 
 /** Most new links in place of a lost one; the heuristic seldom lets as many through. */
 const LINKS_FOR_LOST = 2

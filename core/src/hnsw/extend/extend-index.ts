@@ -9,7 +9,7 @@ import type {IndexImage} from './index-image.js'
 import {linkUnreachable} from '../build/connect.js'
 import {type ChopsError, damaged} from '../../errors.js'
 import {NO_ENTERPOINT} from '../header-layout.js'
-import {Inserter} from '../repair/insert.js'
+import {Inserter} from '../insert/inserter.js'
 import {detach} from './detach.js'
 import {growGraph} from './grow-graph.js'
 

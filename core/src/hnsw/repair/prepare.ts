@@ -1,4 +1,5 @@
-import type {SharedRows} from '../distance/shared-rows.js'
+import type {Arena} from '../kernel/memory.js'
+import {arenaBehind, type SharedRows} from '../distance/shared-rows.js'
 import type {HnswGraph} from '../graph.js'
 
 import {headerOf} from '../build/index-files.js'
@@ -7,20 +8,35 @@ import {NONE, type RepairJob} from './job.js'
 
 export interface Elements {
   efConstruction: number
-  /** Loaded on shared memory. */
   old: HnswGraph
   /** Of each element of the new graph its internal id in the old one; NONE for one that comes anew. */
   oldIds: Uint32Array
   rows: SharedRows
 }
 
-/** Sets aside what a repair works on. Elements keep their levels; those that come anew get random ones. */
-export function prepareJob({efConstruction, old, oldIds, rows}: Elements): RepairJob {
+export interface PreparedRepair {
+  /** Behind everything that is in the memory of the rows. */
+  arena: Arena
+  job: RepairJob
+  /** By list of the new graph (see `LinkLists`), how many of its links the old graph had as well; they come first. */
+  kept: Uint16Array
+  /** The graph in the making: its elements, without lists at first. It lies in the memory of the rows. */
+  next: HnswGraph
+}
+
+/**
+ * Sets aside what a repair works on, in the memory of the rows. Elements keep their levels; those that come anew get
+ * random ones.
+ *
+ * @throws KernelMemoryError when that memory cannot grow as far
+ */
+export function prepareRepair({efConstruction, old, oldIds, rows}: Elements): PreparedRepair {
+  const arena = arenaBehind(rows)
   const count = oldIds.length
-  const {maxM, maxM0, mult} = old.header
-  const newIds = shared(Uint32Array, old.header.curElementCount).fill(NONE)
-  const levels = shared(Uint8Array, count)
-  const upperStart = shared(Uint32Array, count)
+  const {curElementCount, maxM, maxM0, mult} = old.header
+  const newIds = arena.allocate(Uint32Array, curElementCount).fill(NONE)
+  const levels = arena.allocate(Uint8Array, count)
+  const upperStart = arena.allocate(Uint32Array, count)
   let lists = 0
   let survivors = 0
   for (const [id, oldId] of oldIds.entries()) {
@@ -42,34 +58,58 @@ export function prepareJob({efConstruction, old, oldIds, rows}: Elements): Repai
     efConstruction,
     maxElements: count,
   })
-  return {
-    kept: shared(Uint16Array, count + lists),
-    newIds,
-    next: {
-      deleted: shared(Uint8Array, count),
-      header,
-      level0Counts: shared(Uint16Array, count),
-      level0Links: shared(Uint32Array, count * maxM0),
-      levels,
-      upperLists: shared(Uint32Array, lists * (maxM + 1)),
-      upperStart,
-    },
-    old,
-    oldIds: shared(Uint32Array, count, oldIds),
-    order: neighboursTogether(old, newIds, survivors),
-    progress: shared(Int32Array, 1),
+  const next: HnswGraph = {
+    deleted: new Uint8Array(count),
+    header,
+    level0Counts: arena.allocate(Uint16Array, count),
+    level0Links: arena.allocate(Uint32Array, count * maxM0),
+    levels,
+    upperLists: arena.allocate(Uint32Array, lists * (maxM + 1)),
+    upperStart,
+  }
+  const kept = arena.allocate(Uint16Array, count + lists)
+  const order = neighboursTogether(old, newIds, arena.allocate(Uint32Array, survivors))
+  const job: RepairJob = {
+    elements: survivors,
+    lists: addressOf(
+      arena,
+      [newIds, arena.copy(oldIds), kept, order].map(({byteOffset}) => byteOffset),
+    ),
+    next: addressOfGraph(arena, next),
+    old: addressOfGraph(arena, {
+      ...old,
+      level0Counts: arena.copy(old.level0Counts),
+      level0Links: arena.copy(old.level0Links),
+      levels: arena.copy(old.levels),
+      upperLists: arena.copy(old.upperLists),
+      upperStart: arena.copy(old.upperStart),
+    }),
+    progress: new Int32Array(new SharedArrayBuffer(4)),
     rows,
   }
+  return {arena, job, kept, next}
 }
 
-/** The elements that go on in the order in which a walk over level 0 of the old graph, depth first, meets them. */
+/** Puts numbers into memory; the kernel knows their meaning from their order. */
+function addressOf(arena: Arena, numbers: readonly number[]): number {
+  return arena.copy(Uint32Array.from(numbers)).byteOffset
+}
+
+/** Describes a graph to the kernel: `Graph` of core/wasm/repair. */
+function addressOfGraph(arena: Arena, graph: HnswGraph): number {
+  const {curElementCount, maxM, maxM0} = graph.header
+  const {level0Counts, level0Links, levels, upperLists, upperStart} = graph
+  const arrays = [levels, level0Counts, level0Links, upperLists, upperStart]
+  return addressOf(arena, [curElementCount, maxM, maxM0, ...arrays.map(({byteOffset}) => byteOffset)])
+}
+
+/** Fills `order` with the elements that go on, as a walk over level 0 of the old graph, depth first, meets them. */
 function neighboursTogether(
   {header, level0Counts, level0Links}: HnswGraph,
   newIds: Uint32Array,
-  survivors: number,
+  order: Uint32Array,
 ): Uint32Array {
   const {curElementCount, maxM0} = header
-  const order = shared(Uint32Array, survivors)
   const seen = new Uint8Array(curElementCount)
   const stack = new Uint32Array(curElementCount)
   let height = 0
@@ -92,14 +132,4 @@ function neighboursTogether(
   }
 
   return order
-}
-
-function shared<T extends Int32Array | Uint16Array | Uint32Array | Uint8Array>(
-  Type: {BYTES_PER_ELEMENT: number; new (buffer: SharedArrayBuffer): T},
-  length: number,
-  values?: ArrayLike<number>,
-): T {
-  const array = new Type(new SharedArrayBuffer(Type.BYTES_PER_ELEMENT * length))
-  if (values) array.set(values)
-  return array
 }

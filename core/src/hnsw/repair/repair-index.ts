@@ -1,3 +1,4 @@
+import {availableParallelism} from 'node:os'
 import {setImmediate} from 'node:timers/promises'
 
 import type {Space} from '../../catalog/hnsw-parameters.js'
@@ -7,12 +8,12 @@ import type {HnswGraph} from '../graph.js'
 import type {HnswHeader} from '../header.js'
 
 import {connectUnreachable} from '../build/connect.js'
-import type {RowDistances} from '../distance/row-distances.js'
 import {openRows, shareRows} from '../distance/shared-rows.js'
-import {Inserter} from './insert.js'
+import {Inserter} from '../insert/inserter.js'
 import {NONE, type RepairJob} from './job.js'
-import {collectIncoming} from './mutual.js'
-import {prepareJob} from './prepare.js'
+import {collectIncoming} from './incoming.js'
+import {type PreparedRepair, prepareRepair} from './prepare.js'
+import {repairKernel} from './steps.js'
 import {RepairTeam} from './team.js'
 import {writeGraph} from './write-graph.js'
 
@@ -25,7 +26,7 @@ export interface RepairOptions extends ScanOptions {
   elements: IndexElements
   /** Compare vectors that are rounded to 16 bits, see `roundVectors`; the index holds them to the byte in any case. */
   isRounded?: boolean
-  /** The graph there is, loaded on shared memory. It is only read; its deleted marks do not count. */
+  /** The graph there is. It is only read; its deleted marks do not count. */
   old: HnswGraph
   /** Of each element its internal id in the old index, in which its vector is the same; NONE for one that comes anew. */
   oldIds: Uint32Array
@@ -39,16 +40,18 @@ export interface RepairOptions extends ScanOptions {
 }
 
 /**
- * Most memory that `repairIndex` takes besides the vectors it is given, in bytes: their copy in shared memory, both graphs,
- * and the new links of the first step, of which there are at most as many as links.
+ * Most memory that `repairIndex` and the old graph take besides the vectors it is given, in bytes: a copy of them, the old
+ * graph twice, the new one with links back, of which there are at most as many as links, and the room of each thread.
  */
 export function repairMemory(
   {curElementCount, maxM, maxM0}: HnswHeader,
   count: number,
   dimension: number,
+  threads = availableParallelism(),
 ): number {
   const graph = 4 * maxM0 + (4 * maxM) / Math.max(1, maxM - 1) + 32
-  return Math.ceil(4 * count * dimension + (curElementCount + 2 * count) * graph)
+  const room = 4 * curElementCount + 16 * (maxM0 + 128) ** 2
+  return Math.ceil(4 * count * dimension + 2 * (curElementCount + count) * graph + threads * room)
 }
 
 /**
@@ -58,17 +61,18 @@ export function repairMemory(
  * Every element can be found afterwards, see `connectUnreachable`. See docs/graph-repair.md.
  * Memory: `repairMemory`. `onProgress` counts elements, each twice.
  *
- * @throws RangeError when none of the elements is in the old graph, or the machine does not have the memory
+ * @throws RangeError when none of the elements is in the old graph
+ * @throws KernelMemoryError when WebAssembly gets less memory than that
  */
 export async function repairIndex(options: RepairOptions): Promise<HnswHeader> {
   const {oldIds, onProgress, outDir, signal} = options
   const total = 2 * oldIds.length
-  const {job, rows} = await relink(options, (done) => onProgress?.(done, total))
-  await insertAll(job, rows, options, (done) => onProgress?.(2 * job.order.length + 2 * done, total))
-  await writeGraph(outDir, job.next, options.elements, {signal})
-  await connectUnreachable(outDir, job.next, {signal})
+  const {job, next} = await relink(options, (done) => onProgress?.(done, total))
+  await insertAll(next, job, options, (done) => onProgress?.(2 * (job.elements + done), total))
+  await writeGraph(outDir, next, options.elements, {signal})
+  await connectUnreachable(outDir, next, {signal})
   onProgress?.(total, total)
-  return job.next.header
+  return next.header
 }
 
 /** The new graph without the elements that come anew. */
@@ -85,31 +89,37 @@ async function relink(
     team = new RepairTeam(oldIds.length, {signal, threads}),
   }: RepairOptions,
   onProgress: (done: number) => void,
-): Promise<{job: RepairJob; rows: RowDistances}> {
+): Promise<PreparedRepair> {
   try {
     const {dimension, vectors} = elements
-    const shape = {dimension, mostRivals: old.header.maxM0, rows: oldIds.length, space, threads: team.threads}
-    const shared = shareRows(shape, vectors, isRounded)
-    const job = prepareJob({efConstruction, old, oldIds, rows: shared})
-    if (job.order.length === 0) throw new RangeError('no element of the old graph is left')
+    const shape = {dimension, mostRivals: old.header.maxM0, rows: oldIds.length, space}
+    const rows = shareRows(shape, vectors, isRounded)
+    const prepared = prepareRepair({efConstruction, old, oldIds, rows})
+    const {arena, job} = prepared
+    if (job.elements === 0) throw new RangeError('no element of the old graph is left')
     team.open(job)
-    const rows = openRows(shared, 0)
-    await team.run(job, rows, {kind: 'choose'}, onProgress)
-    const incoming = collectIncoming(job)
-    await team.run(job, rows, {incoming, kind: 'link'}, (done) => onProgress(job.order.length + done))
-    return {job, rows}
+    const kernel = repairKernel(job)
+    const rooms = (roomSize: number) => ({
+      rooms: arena.allocate(Uint8Array, roomSize * team.threads).byteOffset,
+      roomSize,
+    })
+    await team.run(kernel, job, {kind: 'choose', ...rooms(kernel.bytesToChoose())}, onProgress)
+    const incoming = collectIncoming(prepared)
+    const links = {incoming, kind: 'link', ...rooms(kernel.bytesToLink(incoming.most))} as const
+    await team.run(kernel, job, links, (done) => onProgress(job.elements + done))
+    return prepared
   } finally {
     await team.stop()
   }
 }
 
 async function insertAll(
-  {next, oldIds}: RepairJob,
-  rows: RowDistances,
-  {signal}: RepairOptions,
+  next: HnswGraph,
+  {rows}: RepairJob,
+  {oldIds, signal}: RepairOptions,
   onProgress: (done: number) => void,
 ): Promise<void> {
-  const inserter = new Inserter(next, rows)
+  const inserter = new Inserter(next, openRows(rows))
   let done = 0
   for (const [id, oldId] of oldIds.entries()) {
     if (oldId !== NONE) continue

@@ -4,7 +4,7 @@ import {setImmediate} from 'node:timers/promises'
 import {Worker} from 'node:worker_threads'
 
 import type {ScanOptions} from '../files.js'
-import type {RowDistances} from '../distance/row-distances.js'
+import type {Kernel} from '../kernel/kernel.js'
 import type {RepairJob} from './job.js'
 import {atMostEvery} from '../../at-most-every.js'
 import {openStep, type RepairStep} from './steps.js'
@@ -25,8 +25,6 @@ const WORKER = new URL('../../../dist/hnsw/repair/worker.js', import.meta.url)
 export class RepairTeam {
   /** Why a thread has ended that nobody was waiting for. */
   private failure: unknown
-  /** This one and the others. */
-  readonly threads: number
   private readonly signal: AbortSignal | undefined
   private readonly workers: Worker[] = []
 
@@ -43,7 +41,6 @@ export class RepairTeam {
     }: {signal?: AbortSignal | undefined; threads?: number | undefined} = {},
   ) {
     this.signal = signal
-    this.threads = threads
     if (elements < ELEMENTS_FOR_THREADS) return
     for (let i = 1; i < threads; i++) {
       const worker = new Worker(WORKER, {execArgv: []})
@@ -54,6 +51,11 @@ export class RepairTeam {
     }
   }
 
+  /** This one and the others. */
+  get threads(): number {
+    return 1 + this.workers.length
+  }
+
   /** Tells the other threads what they work on; this one has the number 0. */
   open(job: RepairJob): void {
     for (const [i, worker] of this.workers.entries()) post(worker, {job, kind: 'open', thread: i + 1})
@@ -62,16 +64,16 @@ export class RepairTeam {
   /**
    * Runs a step of the job that was opened; `onProgress` counts elements. An abort ends it at once.
    *
-   * @param rows for this thread
+   * @param kernel for this thread
    */
   async run(
+    kernel: Kernel,
     job: RepairJob,
-    rows: RowDistances,
     step: RepairStep,
     onProgress: ScanOptions['onProgress'],
   ): Promise<void> {
     const {signal, workers} = this
-    const total = job.order.length
+    const total = job.elements
     signal?.throwIfAborted()
     if (this.failure !== undefined) throw this.failure
     Atomics.store(job.progress, 0, 0)
@@ -83,7 +85,7 @@ export class RepairTeam {
     )
     // Met when this thread has done its part.
     others.catch(() => {})
-    const doSome = openStep(job, rows, step)
+    const doSome = openStep(kernel, job, step, 0)
     const report = atMostEvery(PROGRESS_MS, (done) => onProgress?.(Math.min(total, done), total))
     while (doSome()) {
       report(Atomics.load(job.progress, 0), total)

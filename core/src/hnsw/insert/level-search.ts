@@ -1,8 +1,8 @@
 import {OTHERS_AT_ONCE, type RowDistances} from '../distance/row-distances.js'
 import type {HnswGraph} from '../graph.js'
 
-import type {NeighbourChoice} from './heuristic.js'
-import {LinkLists} from './link-lists.js'
+import type {NeighbourChoice} from './neighbour-choice.js'
+import {LinkLists} from '../graph-lists.js'
 import {NearestHeap} from './nearest-heap.js'
 
 /**

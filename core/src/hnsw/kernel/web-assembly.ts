@@ -1,6 +1,8 @@
 /** A memory of WebAssembly that threads share. It can be posted to a worker. */
 export interface Memory {
   readonly buffer: SharedArrayBuffer
+  /** Grows it by pages of 64 KiB; `buffer` is another object from then on, and views on the one before remain. */
+  grow: (pages: number) => number
 }
 
 /** A compiled module of WebAssembly. */

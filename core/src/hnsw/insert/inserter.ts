@@ -1,9 +1,9 @@
 import type {RowDistances} from '../distance/row-distances.js'
 import type {HnswGraph} from '../graph.js'
 
-import {NeighbourChoice} from './heuristic.js'
+import {NeighbourChoice} from './neighbour-choice.js'
 import {LevelSearch} from './level-search.js'
-import {LinkLists} from './link-lists.js'
+import {LinkLists} from '../graph-lists.js'
 
 /**
  * Adds elements to a graph that has their rows already, but no link of theirs, as hnswlib does: down the levels to the

@@ -1,4 +1,4 @@
-import type {HnswGraph} from '../graph.js'
+import type {HnswGraph} from './graph.js'
 
 /** The links of every element on every level of a graph, as lists that are read and written in one way. */
 export class LinkLists {

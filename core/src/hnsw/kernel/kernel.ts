@@ -11,11 +11,17 @@ export interface RowsKernel {
 
 /** What core/wasm exports, see there. */
 export interface Kernel {
+  bytesToChoose: () => number
+  bytesToLink: (mostOfOne: number) => number
+  chooseLinks: (room: number, from: number, to: number) => void
   exactDistance: RowsKernel['distance']
   exactDistances: RowsKernel['distances']
   firstNearerExact: RowsKernel['firstNearer']
   firstNearerRounded: RowsKernel['firstNearer']
+  linkBack: (room: number, from: number, to: number) => void
+  openIncoming: (starts: number, ids: number, mostOfOne: number) => void
   openExact: (dimension: number, rowSize: number, vectorAt: number, isSquared: boolean) => void
+  openRepair: (old: number, next: number, job: number, isRounded: boolean) => void
   openRounded: (dimension: number, factors: number, biases: number) => void
   roundedDistance: RowsKernel['distance']
   roundedDistances: RowsKernel['distances']
@@ -23,12 +29,7 @@ export interface Kernel {
 }
 
 /** Where the build puts the module, seen from the sources as well as from what is compiled from them. */
-const MODULE = new URL('../../../dist/hnsw/distance/kernel.wasm', import.meta.url)
-
-export const PAGE_BYTES = 65_536
-
-/** Most pages of 64 KiB that the module takes: 4 GiB, which is all that 32 bits address. */
-export const MAX_PAGES = 65_536
+const MODULE = new URL('../../../dist/hnsw/kernel/kernel.wasm', import.meta.url)
 
 let loaded: Module | null | undefined
 
@@ -42,23 +43,9 @@ function kernelModule(): Module | null {
   return loaded
 }
 
-/** Whether distances can be computed with SIMD on this machine. */
+/** Whether the kernel runs on this machine: with SIMD. */
 export function hasKernel(): boolean {
   return kernelModule() !== null
-}
-
-/**
- * A memory of so many bytes for the kernel; undefined where the address space is limited (`ulimit -v`): V8 reserves
- * gigabytes of it for any WebAssembly memory.
- */
-export function kernelMemory(bytes: number): Memory | undefined {
-  const pages = Math.ceil(bytes / PAGE_BYTES)
-  try {
-    return new WebAssembly.Memory({initial: pages, maximum: pages, shared: true})
-  } catch (error) {
-    if (error instanceof RangeError) return undefined
-    throw error
-  }
 }
 
 /** The kernel over a memory, which other threads may use at the same time. */

@@ -10,7 +10,6 @@ export class NeighbourChoice {
   /** Candidates that are not looked at yet. */
   readonly candidates = new NearestHeap()
   private size = 0
-  private tries = 0
 
   constructor(private readonly rows: RowDistances) {}
 
@@ -25,32 +24,6 @@ export class NeighbourChoice {
     }
   }
 
-  /** Adds elements, of which there must be one, to the candidates, but for the nearest of them, which it returns. */
-  considerAllButNearest(id: number, elements: ArrayLike<number>, from: number, to: number): number {
-    const {candidates, rows} = this
-    let nearest = -1
-    let itsDistance = 0
-    for (let start = from; start < to; start += OTHERS_AT_ONCE) {
-      const count = Math.min(OTHERS_AT_ONCE, to - start)
-      for (let i = 0; i < count; i++) rows.others[i] = elements[start + i] as number
-      const distances = rows.distancesTo(id, count)
-      for (let i = 0; i < count; i++) {
-        const element = elements[start + i] as number
-        const distance = distances[i] as number
-        if (nearest === -1) {
-          nearest = element
-          itsDistance = distance
-        } else if (distance < itsDistance) {
-          candidates.push(nearest, itsDistance)
-          nearest = element
-          itsDistance = distance
-        } else candidates.push(element, distance)
-      }
-    }
-
-    return nearest
-  }
-
   /** Counts an element as a neighbour without asking. */
   keep(id: number): void {
     this.rows.rivals[this.size++] = id
@@ -59,7 +32,7 @@ export class NeighbourChoice {
   /** The next candidate that is a neighbour as well; undefined when none of the rest is. */
   next(): number | undefined {
     const {candidates} = this
-    for (; candidates.size > 0 && this.tries > 0; this.tries--) {
+    while (candidates.size > 0) {
       const {distance} = candidates
       const id = candidates.pop()
       if (!this.isAlone(id, distance)) continue
@@ -70,11 +43,10 @@ export class NeighbourChoice {
     return undefined
   }
 
-  /** Begins with another element: no candidates, of which `tries` will be looked at, and no neighbours. */
-  reset(tries = Infinity): void {
+  /** Begins with another element: no candidates and no neighbours. */
+  reset(): void {
     this.candidates.clear()
     this.size = 0
-    this.tries = tries
   }
 
   /** Neighbours are in any order: one that has just ruled a candidate out comes first, as it may the next one too. */

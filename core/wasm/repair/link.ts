@@ -1,0 +1,113 @@
+/**
+ * Second step of a repair: links elements back to those that have chosen them, as hnswlib does with a new element: where a
+ * list is full, the heuristic chooses among the old links and the new ones. Old links that it drops stay as far as there
+ * is room: few elements have links that lead far, which a search needs to come from one region to another. It changes the
+ * lists of its elements alone.
+ * Source: chroma-core/hnswlib hnswlib/hnswalg.h (`mutuallyConnectNewElement`).
+ */
+import {addressIn, floatOf, itemOf, setItem} from '../lists'
+import {elementAt, next, NONE} from './job'
+import {addCandidate, beginChoice, nextNeighbour} from './neighbours'
+import {distances} from '../distance/rows'
+
+let starts: usize = 0
+let ids: usize = 0
+let mostIncoming: u32 = 0
+
+let before: usize = 0
+let found: usize = 0
+let candidates: usize = 0
+let neighbours: usize = 0
+
+/** To be called before, with the addresses of `starts` and `ids` of `IncomingLinks`, and how many chose one list at most. */
+export function openIncoming(addressOfStarts: usize, addressOfIds: usize, mostOfOne: u32): void {
+  starts = addressOfStarts
+  ids = addressOfIds
+  mostIncoming = mostOfOne
+}
+
+/** Room that a thread needs for the step, in bytes. */
+export function bytesToLink(mostOfOne: u32): usize {
+  mostIncoming = mostOfOne
+  return openRoom(0)
+}
+
+/** Does the step for the elements at some places of the order, in a room of this thread alone. */
+export function linkBack(room: usize, from: u32, to: u32): void {
+  openRoom(room)
+  for (let place = from; place < to; place++) {
+    const id = elementAt(place)
+    for (let level = next.level(id); level >= 0; level--) {
+      const list = next.number(level, id)
+      linkOnLevel(level, id, addressIn(ids, itemOf(starts, list)), addressIn(ids, itemOf(starts, list + 1)))
+    }
+  }
+}
+
+function openRoom(at: usize): usize {
+  const most = <usize>(next.maxM0 + mostIncoming)
+  candidates = at
+  before = candidates + (most << 3)
+  found = before + (most << 2)
+  // The distances of four are written at a time.
+  neighbours = found + ((most + 3) << 2)
+  return neighbours + (most << 2)
+}
+
+function linkOnLevel(level: i32, id: u32, incoming: usize, end: usize): void {
+  if (incoming === end) return
+  const links = next.links(level, id)
+  const count = next.count(level, id)
+  const all = joined(links, count, incoming, end)
+  if (all > next.capacity(level)) shrink(level, id, count, all)
+  else {
+    memory.copy(links, before, (<usize>all) << 2)
+    next.setCount(level, id, all)
+  }
+}
+
+/** Puts links and those that come to them, each once, into `before`; returns how many there are. */
+function joined(links: usize, count: u32, incoming: usize, end: usize): u32 {
+  memory.copy(before, links, (<usize>count) << 2)
+  let all = count
+  for (; incoming < end; incoming += 4) {
+    const other = load<u32>(incoming)
+    if (has(links, count, other)) continue
+    setItem(before, all, other)
+    all += 1
+  }
+
+  return all
+}
+
+/** Gives an element what the heuristic leaves of `before`, of which `count` are its old links, and of these as many as there is room for. */
+function shrink(level: i32, id: u32, count: u32, all: u32): void {
+  const links = next.links(level, id)
+  const capacity = next.capacity(level)
+  distances(before, all, id, found)
+  beginChoice(candidates, neighbours, all)
+  for (let i: u32 = 0; i < all; i++) addCandidate(itemOf(before, i), floatOf(found, i))
+  let chosen: u32 = 0
+  for (; chosen < capacity; chosen++) {
+    const neighbour = nextNeighbour()
+    if (neighbour === NONE) break
+    setItem(links, chosen, neighbour)
+  }
+
+  // The heuristic leaves about half of a full list of level 0: it is filled up to three quarters.
+  const most: u32 = level === 0 ? (3 * capacity) >> 2 : capacity
+  let end = chosen
+  for (let i: u32 = 0; i < count && end < most; i++) {
+    const link = itemOf(before, i)
+    if (has(links, chosen, link)) continue
+    setItem(links, end, link)
+    end += 1
+  }
+
+  next.setCount(level, id, end)
+}
+
+function has(links: usize, count: u32, link: u32): bool {
+  for (let i: u32 = 0; i < count; i++) if (itemOf(links, i) === link) return true
+  return false
+}

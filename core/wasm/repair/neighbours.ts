@@ -1,0 +1,106 @@
+/**
+ * hnswlib's choice of neighbours: the nearest candidate first, and each only if it is nearer to the element than to
+ * every neighbour it already has, so that links lead into all directions. `NeighbourChoice` of core/src/hnsw/insert does
+ * the same for rows that WebAssembly cannot hold.
+ * Source: chroma-core/hnswlib hnswlib/hnswalg.h (`getNeighborsByHeuristic2`).
+ */
+import {addressIn, setItem} from '../lists'
+import {NONE} from './job'
+import {firstNearer} from '../distance/rows'
+
+/** Address of the candidates' keys, of 64 bits: as they come at first, then as a heap with the nearest on top. */
+let candidates: usize = 0
+let size: u32 = 0
+let isHeap: bool = false
+/** How many candidates will still be looked at. */
+let tries: u32 = 0
+let neighbours: usize = 0
+let count: u32 = 0
+
+/** Begins with another element; at both addresses there has to be room for all that follow. */
+export function beginChoice(addressOfCandidates: usize, addressOfNeighbours: usize, mostTries: u32): void {
+  candidates = addressOfCandidates
+  size = 0
+  isHeap = false
+  tries = mostTries
+  neighbours = addressOfNeighbours
+  count = 0
+}
+
+/** Counts an element as a neighbour without asking. */
+export function keep(id: u32): void {
+  setItem(neighbours, count, id)
+  count += 1
+}
+
+/** To be called before the first call of `nextNeighbour`. */
+export function addCandidate(id: u32, distance: f32): void {
+  store<u64>(candidates + ((<usize>size) << 3), keyOf(id, distance))
+  size += 1
+}
+
+/** The next candidate that is a neighbour as well; NONE when none of the rest is. */
+export function nextNeighbour(): u32 {
+  if (!isHeap) makeHeap()
+  for (; size > 0 && tries > 0; tries--) {
+    const key = pop()
+    const id = <u32>key
+    const rival = firstNearer(neighbours, count, id, distanceOf(key))
+    if (rival === -1) {
+      keep(id)
+      return id
+    }
+
+    // Neighbours are in any order: one that has just ruled a candidate out comes first, as it may the next one too.
+    const at = addressIn(neighbours, rival)
+    const first = load<u32>(neighbours)
+    store<u32>(neighbours, load<u32>(at))
+    store<u32>(at, first)
+  }
+
+  return NONE
+}
+
+function makeHeap(): void {
+  for (let at = size >> 1; at > 0;) siftDown(--at, load<u64>(candidates + ((<usize>at) << 3)))
+  isHeap = true
+}
+
+function pop(): u64 {
+  const nearest = load<u64>(candidates)
+  size -= 1
+  siftDown(0, load<u64>(candidates + ((<usize>size) << 3)))
+  return nearest
+}
+
+/** Puts a key where the heap has a gap, or below. */
+function siftDown(at: u32, key: u64): void {
+  for (let child: u32 = 2 * at + 1; child < size; child = 2 * at + 1) {
+    const address = candidates + ((<usize>child) << 3)
+    let smaller = load<u64>(address)
+    if (child + 1 < size) {
+      const other = load<u64>(address, 8)
+      child += <u32>(other < smaller)
+      smaller = min(other, smaller)
+    }
+
+    if (smaller >= key) break
+    store<u64>(candidates + ((<usize>at) << 3), smaller)
+    at = child
+  }
+
+  store<u64>(candidates + ((<usize>at) << 3), key)
+}
+
+/** Keys are in the order of the distances, and of the ids where those are equal. */
+function keyOf(id: u32, distance: f32): u64 {
+  const bits = reinterpret<u32>(distance)
+  // Bits of negative numbers grow the other way round.
+  const ordered = bits ^ ((<u32>((<i32>bits) >> 31)) | 0x80_00_00_00)
+  return ((<u64>ordered) << 32) | id
+}
+
+function distanceOf(key: u64): f32 {
+  const ordered = <u32>(key >> 32)
+  return reinterpret<f32>(ordered & 0x80_00_00_00 ? ordered ^ 0x80_00_00_00 : ~ordered)
+}
