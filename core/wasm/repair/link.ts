@@ -94,8 +94,8 @@ function shrink(level: i32, id: u32, count: u32, all: u32): void {
     setItem(links, chosen, neighbour)
   }
 
-  // The heuristic leaves about half of a full list of level 0: it is filled up to three quarters.
-  const most: u32 = level === 0 ? (3 * capacity) >> 2 : capacity
+  // The heuristic leaves about half of a full list of level 0: it is filled up to seven eighths.
+  const most: u32 = level === 0 ? (7 * capacity) >> 3 : capacity
   let end = chosen
   for (let i: u32 = 0; i < count && end < most; i++) {
     const link = itemOf(before, i)
