@@ -16,7 +16,7 @@ import {repairIndex} from '../core/src/hnsw/repair/repair-index.js'
 import {temporaryFolder} from '../test/support/fixtures.js'
 import {clusteredVectors} from './data/clusters.js'
 import {Random} from './data/random.js'
-import {recallAt} from './recall-at.js'
+import {recallSample, recallsAt} from './recall-at.js'
 
 const EFS = [10, 50, 100]
 /** Deleted and added in each round. */
@@ -65,15 +65,10 @@ for (let round = 1; round <= rounds; round++) {
   await rm(folder(round - 1), {recursive: true})
   if (round % ROUNDS_BETWEEN !== 0) continue
   await buildIndex({...build, elements, outDir: folder('fresh')})
-  const recalls: string[] = []
-  for (const ef of EFS) {
-    const [repaired, fresh] = [
-      await recallAt(folder(round), elements, ef),
-      await recallAt(folder('fresh'), elements, ef),
-    ]
-    recalls.push(`${repaired.toFixed(4)} (fresh ${fresh.toFixed(4)}) at ef ${ef}`)
-  }
-
+  const sample = await recallSample(elements)
+  const repaired = await recallsAt(sample, folder(round), EFS)
+  const fresh = await recallsAt(sample, folder('fresh'), EFS)
+  const recalls = EFS.map((ef, i) => `${repaired[i]?.toFixed(4)} (fresh ${fresh[i]?.toFixed(4)}) at ef ${ef}`)
   const links = [await linksOf(round), await linksOf('fresh')].map((mean) => mean.toFixed(1))
   console.log(`round ${round}: recall@10 ${recalls.join(', ')}; ${links.join(' and ')} links`)
   await rm(folder('fresh'), {recursive: true})

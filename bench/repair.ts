@@ -18,7 +18,7 @@ import {RepairTeam} from '../core/src/hnsw/repair/team.js'
 import {temporaryFolder} from '../test/support/fixtures.js'
 import {clusteredVectors} from './data/clusters.js'
 import {Random} from './data/random.js'
-import {recallAt} from './recall-at.js'
+import {recallSample, recallsAt} from './recall-at.js'
 
 const EFS = [10, 50, 100]
 /** What a thread takes to start. */
@@ -73,9 +73,14 @@ for (let round = 0; round < rounds; round++) {
     const full = await timed('full', (outDir) => buildIndex({...build, elements, outDir, started}))
     ratios.push(repair / full)
     seconds.push(`${repair.toFixed(2)} of ${full.toFixed(2)} s`)
-    for (const [ef, found] of recalls) {
-      found.repaired.push(await recallAt(folder('repair'), elements, ef))
-      found.fresh.push(await recallAt(folder('full'), elements, ef))
+    const sample = await recallSample(elements)
+    const [repaired, fresh] = [
+      await recallsAt(sample, folder('repair'), EFS),
+      await recallsAt(sample, folder('full'), EFS),
+    ]
+    for (const [i, {fresh: allFresh, repaired: allRepaired}] of [...recalls.values()].entries()) {
+      allRepaired.push(repaired[i] as number)
+      allFresh.push(fresh[i] as number)
     }
   }
 }

@@ -7,7 +7,13 @@ import type {ScanOptions} from '../files.js'
 import type {VectorTable} from '../distance/vector-table.js'
 import type {HnswGraph} from '../graph.js'
 import type {IndexElements} from './elements.js'
-import {candidatesOf, candidatesOfTable, nearestCandidates} from './exact-search.js'
+import {
+  type Candidates,
+  candidatesOf,
+  candidatesOfTable,
+  type Nearest,
+  nearestCandidates,
+} from './exact-search.js'
 import {type DistancesOf, searchGraph} from './graph-search.js'
 
 /** Neighbours per query: recall@10. */
@@ -33,39 +39,55 @@ async function shareFound(
   return hits / wanted
 }
 
-/**
- * Searches an index for some of its elements, which must not be none, and compares with an exact search.
- * The vectors of the index are read from `data_level0.bin` one by one, so that memory is that of the graph alone.
- * Returns the share (0 to 1) of the ten nearest elements that the search finds with this ef, up to ties.
- */
-export async function measureRecall(
-  folder: string,
-  graph: HnswGraph,
-  elements: IndexElements,
-  {ef, queries, space, ...options}: ScanOptions & {ef: number; queries: readonly number[]; space: Space},
-): Promise<number> {
-  const {offsetData, sizeDataPerElement} = graph.header
-  const {dimension} = elements
-  const candidates = candidatesOf(elements, queries, space)
-  const rows = queries.map((_, q) => q)
-  const exact = await nearestCandidates(candidates, rows, {...options, k: K})
-  const {floats, others} = candidates.table
-  const bytes = new Uint8Array(floats.buffer)
-  const vectorBytes = 4 * dimension
-  const handle = await open(join(folder, 'data_level0.bin'))
-  try {
-    // The vectors come to the places of the candidates, which are not needed any more.
-    const fetch = (id: number, i: number) => {
-      const row = queries.length + i
-      const position = id * sizeDataPerElement + offsetData
-      readSync(handle.fd, bytes, row * vectorBytes, vectorBytes, position)
-      others[i] = row
-    }
+/** Some elements with what an exact search finds for them, for any number of indexes of the same elements. */
+export class RecallSample {
+  private constructor(
+    private readonly candidates: Candidates,
+    private readonly exact: readonly Nearest[],
+    private readonly dimension: number,
+  ) {}
 
-    const distancesTo = (q: number) => inPieces(candidates.table, q, fetch, candidates.rowsAtOnce)
-    return await shareFound(graph, exact, distancesTo, {...options, ef})
-  } finally {
-    await handle.close()
+  /** @param options.queries which elements; they must not be none */
+  static async of(
+    elements: IndexElements,
+    {queries, space, ...options}: ScanOptions & {queries: readonly number[]; space: Space},
+  ): Promise<RecallSample> {
+    const candidates = candidatesOf(elements, queries, space)
+    const rows = queries.map((_, q) => q)
+    const exact = await nearestCandidates(candidates, rows, {...options, k: K})
+    return new RecallSample(candidates, exact, elements.dimension)
+  }
+
+  /**
+   * Searches an index for the elements of the sample, one measurement after the other.
+   * The vectors of the index are read from `data_level0.bin` one by one, so that memory is that of the graph alone.
+   * Returns the share (0 to 1) of the ten nearest elements that the search finds with this ef, up to ties.
+   */
+  async measure(
+    folder: string,
+    graph: HnswGraph,
+    {ef, signal}: Pick<ScanOptions, 'signal'> & {ef: number},
+  ): Promise<number> {
+    const {offsetData, sizeDataPerElement} = graph.header
+    const {candidates, exact} = this
+    const {floats, others} = candidates.table
+    const bytes = new Uint8Array(floats.buffer)
+    const vectorBytes = 4 * this.dimension
+    const handle = await open(join(folder, 'data_level0.bin'))
+    try {
+      // The vectors come to the places of the candidates, which are not needed any more.
+      const fetch = (id: number, i: number) => {
+        const row = exact.length + i
+        const position = id * sizeDataPerElement + offsetData
+        readSync(handle.fd, bytes, row * vectorBytes, vectorBytes, position)
+        others[i] = row
+      }
+
+      const distancesTo = (q: number) => inPieces(candidates.table, q, fetch, candidates.rowsAtOnce)
+      return await shareFound(graph, exact, distancesTo, {ef, signal})
+    } finally {
+      await handle.close()
+    }
   }
 }
 

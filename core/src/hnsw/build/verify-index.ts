@@ -8,7 +8,7 @@ import {readNorms} from '../length.js'
 import type {Level0Chunk} from '../level0.js'
 import type {IndexElements} from './elements.js'
 import {spreadEvenly} from './exact-search.js'
-import {measureRecall, measureRecallInMemory} from './recall.js'
+import {measureRecallInMemory, RecallSample} from './recall.js'
 
 /** Length of the list with which the index is searched. */
 const EF = 100
@@ -157,7 +157,7 @@ export async function verifyIndex(options: VerifyOptions): Promise<VerifiedIndex
  * How good a search in a graph is, for a sample of the elements themselves. `onProgress` counts elements.
  *
  * @param folder has the vectors of the graph
- * @param elements what a search can be expected to find, see `measureRecall`
+ * @param elements what a search can be expected to find, see `RecallSample`
  */
 export async function measureSample(
   folder: string,
@@ -166,9 +166,10 @@ export async function measureSample(
   {enough, sample, ...options}: SampleOptions & ScanOptions & {space: Space},
 ): Promise<VerifiedIndex> {
   const {dimension, labels} = elements
-  return measure(labels.length, dimension, {enough, sample}, (queries) =>
-    measureRecall(folder, graph, elements, {...options, ef: EF, queries}),
-  )
+  return measure(labels.length, dimension, {enough, sample}, async (queries) => {
+    const searched = await RecallSample.of(elements, {...options, queries})
+    return searched.measure(folder, graph, {ef: EF, signal: options.signal})
+  })
 }
 
 /** The same for a graph whose vectors are in memory, see `measureRecallInMemory`. */
