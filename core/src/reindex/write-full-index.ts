@@ -64,8 +64,8 @@ export async function writeFullIndex(
     const build = {...stage('build', options), efConstruction, elements, M, outDir: folder, space, threads}
     const verify = {...stage('verify', options), elements, folder, space}
     const attempts = await attemptsFor(elements, parameters, options)
-    const writeIds = () => writeMetadata(dir, source, ids, folder)
-    const {engine, verified} = await buildVerified(attempts, {...build, started}, verify, writeIds)
+    const meanwhile = () => writeMetadata(dir, source, ids, folder)
+    const {engine, verified} = await buildVerified(attempts, {...build, meanwhile, started}, verify)
     return {elements: count, engine, method: 'full', verified}
   })
 }
@@ -95,13 +95,10 @@ async function buildVerified(
   attempts: readonly Attempt[],
   {started, ...build}: BuildOptions,
   verify: VerifyOptions,
-  writeIds: () => Promise<void>,
 ): Promise<Pick<WrittenSegment, 'engine' | 'verified'>> {
   for (const [i, {enough, ...way}] of attempts.entries()) {
     await emptyFolder(build.outDir)
-    const building = buildIndex({...build, ...way, started: i === 0 ? started : undefined})
-    // The library works in another process.
-    const [{engine}] = await allEnded([building, writeIds()])
+    const {engine} = await buildIndex({...build, ...way, started: i === 0 ? started : undefined})
     const verifying = verifyIndex({...verify, enough})
     const [verified] = await allEnded([verifying, syncIndex(build.outDir)])
     if (verified.recall >= enough || engine === LAST_ENGINE) return {engine, verified}

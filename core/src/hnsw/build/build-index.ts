@@ -2,6 +2,7 @@ import {mkdir, rm} from 'node:fs/promises'
 import {availableParallelism} from 'node:os'
 import {join} from 'node:path'
 import type {Space} from '../../catalog/hnsw-parameters.js'
+import {allEnded} from '../../change/all-ended.js'
 import {usage} from '../../errors.js'
 import type {ScanOptions} from '../files.js'
 import {loadGraph} from '../graph.js'
@@ -43,6 +44,8 @@ export interface BuildOptions extends Omit<BuildShape, 'count' | 'dimension'>, S
   elements: IndexElements
   /** Room that the header announces; the number of elements without it. */
   maxElements?: number
+  /** Work for this process while the library builds; it begins when the library has vectors, and is done at the end. */
+  meanwhile?: (() => Promise<void>) | undefined
   /** Folder for the index, which must not have one yet; it is made when it does not exist. */
   outDir: string
   /**
@@ -113,13 +116,27 @@ export async function startEngine(
 }
 
 async function addAll(options: BuildOptions, saved: string): Promise<EngineName> {
-  const {elements, onProgress, precision, signal, started} = options
+  const {elements, meanwhile, onProgress, precision, signal, started} = options
   const {dimension, labels, vectors} = elements
   const engine = await (started ?? startEngine({...options, count: labels.length, dimension}, signal))
   try {
     const positions = Uint32Array.from({length: labels.length}, (_, i) => i)
-    await engine.add(positions, vectors, {onProgress, precision})
-    await engine.save(saved)
+    let other: Promise<void> | undefined
+    const report = (done: number, total: number) => {
+      if (!other) {
+        other = meanwhile?.()
+        // Met below.
+        other?.catch(() => {})
+      }
+
+      onProgress?.(done, total)
+    }
+
+    const saving = engine
+      .add(positions, vectors, {onProgress: report, precision})
+      .then(() => engine.save(saved))
+    await Promise.allSettled([saving])
+    await allEnded([saving, other])
   } finally {
     await engine.stop()
   }
@@ -173,6 +190,7 @@ export async function buildIndex(options: BuildOptions): Promise<BuiltIndex> {
   await mkdir(outDir, {recursive: true})
   if (labels.length === 0) {
     await writeEmpty(outDir, empty)
+    await options.meanwhile?.()
     return {header: empty}
   }
 
