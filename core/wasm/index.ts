@@ -13,5 +13,7 @@ export {
   roundRow,
 } from './distance/rounded'
 export {bytesToChoose, chooseLinks} from './repair/choose'
+export {collectIncoming, countIncoming} from './repair/incoming'
 export {openRepair} from './repair/job'
 export {bytesToLink, linkBack, openIncoming} from './repair/link'
+export {bytesToOrder, orderElements} from './repair/order'

@@ -1,4 +1,4 @@
-import {itemOf} from '../lists'
+import {itemOf, setItem} from '../lists'
 import {Graph} from './graph'
 import {compareRounded} from '../distance/rows'
 
@@ -39,9 +39,17 @@ export function oldIdOf(id: u32): u32 {
   return itemOf(job.oldIds, id)
 }
 
+export function addToOrder(place: u32, id: u32): void {
+  setItem(job.order, place, id)
+}
+
 /** The element that is worked on at a place. */
 export function elementAt(place: u32): u32 {
   return itemOf(job.order, place)
+}
+
+export function keptOf(list: u32): u32 {
+  return load<u16>(job.kept + ((<usize>list) << 1))
 }
 
 export function setKept(list: u32, count: u32): void {

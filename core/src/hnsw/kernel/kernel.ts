@@ -13,7 +13,10 @@ export interface RowsKernel {
 export interface Kernel {
   bytesToChoose: () => number
   bytesToLink: (mostOfOne: number) => number
+  bytesToOrder: () => number
   chooseLinks: (room: number, from: number, to: number) => void
+  collectIncoming: (starts: number, ids: number) => void
+  countIncoming: (starts: number, lists: number) => number
   exactDistance: RowsKernel['distance']
   exactDistances: RowsKernel['distances']
   firstNearerExact: RowsKernel['firstNearer']
@@ -23,6 +26,7 @@ export interface Kernel {
   openExact: (dimension: number, rowSize: number, vectorAt: number, isSquared: boolean) => void
   openRepair: (old: number, next: number, job: number, isRounded: boolean) => void
   openRounded: (dimension: number, factors: number, biases: number) => void
+  orderElements: (room: number) => void
   roundedDistance: RowsKernel['distance']
   roundedDistances: RowsKernel['distances']
   roundRow: (vector: number, row: number, length: number, isL2: boolean) => void

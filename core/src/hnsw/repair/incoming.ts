@@ -1,5 +1,5 @@
+import type {Kernel} from '../kernel/kernel.js'
 import type {IncomingLinks} from './job.js'
-import {LinkLists} from '../graph-lists.js'
 import type {PreparedRepair} from './prepare.js'
 
 /**
@@ -7,36 +7,13 @@ import type {PreparedRepair} from './prepare.js'
  *
  * @throws KernelMemoryError when there is no memory for them
  */
-export function collectIncoming({arena, kept, next}: PreparedRepair): IncomingLinks {
-  const lists = new LinkLists(next)
-  const eachNewLink = (visit: (target: number, id: number) => void) => {
-    const elements = next.header.curElementCount
-    for (let id = 0; id < elements; id++) {
-      for (let level = next.levels[id] as number; level >= 0; level--) {
-        const links = lists.links(level)
-        const start = lists.start(level, id)
-        const count = lists.count(level, id)
-        for (let i = kept[lists.number(level, id)] as number; i < count; i++)
-          visit(lists.number(level, links[start + i] as number), id)
-      }
-    }
-  }
-
-  const starts = arena.allocate(Uint32Array, lists.size + 1)
-  eachNewLink((target) => {
-    starts[target + 1] = (starts[target + 1] as number) + 1
-  })
-  let most = 0
-  for (let i = 1; i <= lists.size; i++) {
-    most = Math.max(most, starts[i] as number)
-    starts[i] = (starts[i] as number) + (starts[i - 1] as number)
-  }
-
-  const ids = arena.allocate(Uint32Array, starts[lists.size] as number)
-  const ends = Uint32Array.from(starts)
-  eachNewLink((target, id) => {
-    ids[ends[target] as number] = id
-    ends[target] = (ends[target] as number) + 1
-  })
+export function collectIncoming(
+  kernel: Kernel,
+  {arena, lists}: Pick<PreparedRepair, 'arena' | 'lists'>,
+): IncomingLinks {
+  const starts = arena.allocate(Uint32Array, lists + 1)
+  const most = kernel.countIncoming(starts.byteOffset, lists)
+  const ids = arena.allocate(Uint32Array, starts[lists] as number)
+  kernel.collectIncoming(starts.byteOffset, ids.byteOffset)
   return {ids: ids.byteOffset, most, starts: starts.byteOffset}
 }

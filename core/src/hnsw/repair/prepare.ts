@@ -18,8 +18,8 @@ export interface PreparedRepair {
   /** Behind everything that is in the memory of the rows. */
   arena: Arena
   job: RepairJob
-  /** By list of the new graph (see `LinkLists`), how many of its links the old graph had as well; they come first. */
-  kept: Uint16Array
+  /** Number of lists of the new graph: an element has one on each of its levels. */
+  lists: number
   /** The graph in the making: its elements, without lists at first. It lies in the memory of the rows. */
   next: HnswGraph
 }
@@ -68,7 +68,7 @@ export function prepareRepair({efConstruction, old, oldIds, rows}: Elements): Pr
     upperStart,
   }
   const kept = arena.allocate(Uint16Array, count + lists)
-  const order = neighboursTogether(old, newIds, arena.allocate(Uint32Array, survivors))
+  const order = arena.allocate(Uint32Array, survivors)
   const job: RepairJob = {
     elements: survivors,
     lists: addressOf(
@@ -87,7 +87,7 @@ export function prepareRepair({efConstruction, old, oldIds, rows}: Elements): Pr
     progress: new Int32Array(new SharedArrayBuffer(4)),
     rows,
   }
-  return {arena, job, kept, next}
+  return {arena, job, lists: kept.length, next}
 }
 
 /** Puts numbers into memory; the kernel knows their meaning from their order. */
@@ -101,35 +101,4 @@ function addressOfGraph(arena: Arena, graph: HnswGraph): number {
   const {level0Counts, level0Links, levels, upperLists, upperStart} = graph
   const arrays = [levels, level0Counts, level0Links, upperLists, upperStart]
   return addressOf(arena, [curElementCount, maxM, maxM0, ...arrays.map(({byteOffset}) => byteOffset)])
-}
-
-/** Fills `order` with the elements that go on, as a walk over level 0 of the old graph, depth first, meets them. */
-function neighboursTogether(
-  {header, level0Counts, level0Links}: HnswGraph,
-  newIds: Uint32Array,
-  order: Uint32Array,
-): Uint32Array {
-  const {curElementCount, maxM0} = header
-  const seen = new Uint8Array(curElementCount)
-  const stack = new Uint32Array(curElementCount)
-  let height = 0
-  let ordered = 0
-  const push = (oldId: number) => {
-    if (seen[oldId] !== 0) return
-    seen[oldId] = 1
-    stack[height++] = oldId
-  }
-
-  for (let first = 0; first < curElementCount; first++) {
-    push(first)
-    while (height > 0) {
-      const oldId = stack[--height] as number
-      const id = newIds[oldId] as number
-      if (id !== NONE) order[ordered++] = id
-      const from = oldId * maxM0
-      for (let i = from + (level0Counts[oldId] as number) - 1; i >= from; i--) push(level0Links[i] as number)
-    }
-  }
-
-  return order
 }

@@ -41,7 +41,7 @@ export interface RepairOptions extends ScanOptions {
 
 /**
  * Most memory that `repairIndex` and the old graph take besides the vectors it is given, in bytes: a copy of them, the old
- * graph twice, the new one with links back, of which there are at most as many as links, and the room of each thread.
+ * graph twice, the new one with links back, of which there are at most as many as links, and room for each step.
  */
 export function repairMemory(
   {curElementCount, maxM, maxM0}: HnswHeader,
@@ -51,7 +51,8 @@ export function repairMemory(
 ): number {
   const graph = 4 * maxM0 + (4 * maxM) / Math.max(1, maxM - 1) + 32
   const room = 4 * curElementCount + 16 * (maxM0 + 128) ** 2
-  return Math.ceil(4 * count * dimension + 2 * (curElementCount + count) * graph + threads * room)
+  const order = 5 * curElementCount
+  return Math.ceil(4 * count * dimension + 2 * (curElementCount + count) * graph + order + threads * room)
 }
 
 /**
@@ -99,12 +100,13 @@ async function relink(
     if (job.elements === 0) throw new RangeError('no element of the old graph is left')
     team.open(job)
     const kernel = repairKernel(job)
+    kernel.orderElements(arena.allocate(Uint8Array, kernel.bytesToOrder()).byteOffset)
     const rooms = (roomSize: number) => ({
       rooms: arena.allocate(Uint8Array, roomSize * team.threads).byteOffset,
       roomSize,
     })
     await team.run(kernel, job, {kind: 'choose', ...rooms(kernel.bytesToChoose())}, onProgress)
-    const incoming = collectIncoming(prepared)
+    const incoming = collectIncoming(kernel, prepared)
     const links = {incoming, kind: 'link', ...rooms(kernel.bytesToLink(incoming.most))} as const
     await team.run(kernel, job, links, (done) => onProgress(job.elements + done))
     return prepared
