@@ -1,7 +1,7 @@
 /**
  * hnswlib's choice of neighbours: the nearest candidate first, and each only if it is nearer to the element than to
  * every neighbour it already has, so that links lead into all directions. `NeighbourChoice` of core/src/hnsw/insert does
- * the same for rows that WebAssembly cannot hold.
+ * the same where elements are inserted, also into an index that is too large for this memory.
  * Source: chroma-core/hnswlib hnswlib/hnswalg.h (`getNeighborsByHeuristic2`).
  */
 import {addressIn, setItem} from '../lists'
