@@ -113,7 +113,7 @@ async function tryRepair(
     return {elements: elements.labels.length, engine: undefined, method: 'repair', verified}
   } catch (error) {
     if (error instanceof KernelMemoryError)
-      return `a repair needs ${formatBytes(error.bytes)} of memory, and WebAssembly gets less`
+      return `WebAssembly gets no ${formatBytes(error.bytes)} of memory for a repair here, as where ulimit -v is set`
     throw error
   } finally {
     await team.stop()
