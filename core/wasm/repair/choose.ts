@@ -4,10 +4,9 @@
  * same reason; more are chosen from behind them, by the heuristic. It reads the old graph alone and writes the lists of
  * its elements alone.
  */
-import {addressIn, floatOf, itemOf, setItem} from '../lists'
-import {elementAt, next, NONE, setKept} from './job'
-import {addCandidate, beginChoice, keep, nextNeighbour} from './neighbours'
-import {distances} from '../distance/rows'
+import {itemOf, setItem} from '../lists'
+import {elementAt, next, setKept} from './job'
+import {addCandidates, beginChoice, fillUp, keep, measure, nearestOf, openChoice} from './neighbours'
 import {
   behind,
   behindCount,
@@ -23,10 +22,6 @@ import {
 
 /** Most new links in place of a lost one. */
 const LINKS_FOR_LOST: u32 = 2
-
-let found: usize = 0
-let candidates: usize = 0
-let neighbours: usize = 0
 
 /** Of the elements behind deleted ones so many are tried, the nearest first: more where more was lost. */
 function mostCandidates(lost: u32): u32 {
@@ -48,12 +43,7 @@ export function chooseLinks(room: usize, from: u32, to: u32): void {
 }
 
 function openRoom(at: usize): usize {
-  const most = <usize>mostOfBehind()
-  candidates = at
-  found = openSurroundings(candidates + (most << 3))
-  // The distances of four are written at a time.
-  neighbours = found + ((most + 3) << 2)
-  return addressIn(neighbours, next.maxM0)
+  return openSurroundings(openChoice(at, mostOfBehind()))
 }
 
 function chooseOnLevel(level: i32, id: u32): void {
@@ -67,9 +57,9 @@ function replaceLost(level: i32, id: u32): u32 {
   const links = next.links(level, id)
   const most = min(next.capacity(level), keptCount + LINKS_FOR_LOST * lost)
   let count = keptCount
-  beginChoice(candidates, neighbours, mostCandidates(lost))
+  beginChoice(mostCandidates(lost))
   for (let i: u32 = 0; i < count; i++) keep(itemOf(links, i))
-  distances(behind, behindCount, id, found)
+  measure(behind, behindCount, id)
   addCandidates(0, behindKept)
   let from = behindKept
   for (let i: u32 = 0; i < endsOfLostCount; i++) {
@@ -86,22 +76,5 @@ function replaceLost(level: i32, id: u32): u32 {
   }
 
   addCandidates(from, behindCount)
-  for (; count < most; count++) {
-    const chosen = nextNeighbour()
-    if (chosen === NONE) break
-    setItem(links, count, chosen)
-  }
-
-  return count
-}
-
-function addCandidates(from: u32, to: u32): void {
-  for (let i = from; i < to; i++) addCandidate(itemOf(behind, i), floatOf(found, i))
-}
-
-/** Which of some in `behind` is nearest. */
-function nearestOf(from: u32, to: u32): u32 {
-  let nearest = from
-  for (let i = from + 1; i < to; i++) if (floatOf(found, i) < floatOf(found, nearest)) nearest = i
-  return nearest
+  return fillUp(links, count, most)
 }

@@ -5,19 +5,16 @@
  * lists of its elements alone.
  * Source: chroma-core/hnswlib hnswlib/hnswalg.h (`mutuallyConnectNewElement`).
  */
-import {addressIn, floatOf, itemOf, setItem} from '../lists'
-import {elementAt, next, NONE} from './job'
-import {addCandidate, beginChoice, nextNeighbour} from './neighbours'
-import {distances} from '../distance/rows'
+import {addressIn, itemOf, setItem} from '../lists'
+import {elementAt, next} from './job'
+import {addCandidates, beginChoice, fillUp, measure, openChoice} from './neighbours'
 
 let starts: usize = 0
 let ids: usize = 0
 let mostIncoming: u32 = 0
 
+/** The links of an element and those that come to it. */
 let before: usize = 0
-let found: usize = 0
-let candidates: usize = 0
-let neighbours: usize = 0
 
 /** To be called before, with the addresses of `starts` and `ids` of `IncomingLinks`, and how many chose one list at most. */
 export function openIncoming(addressOfStarts: usize, addressOfIds: usize, mostOfOne: u32): void {
@@ -45,13 +42,9 @@ export function linkBack(room: usize, from: u32, to: u32): void {
 }
 
 function openRoom(at: usize): usize {
-  const most = <usize>(next.maxM0 + mostIncoming)
-  candidates = at
-  before = candidates + (most << 3)
-  found = before + (most << 2)
-  // The distances of four are written at a time.
-  neighbours = found + ((most + 3) << 2)
-  return neighbours + (most << 2)
+  const most = next.maxM0 + mostIncoming
+  before = openChoice(at, most)
+  return addressIn(before, most)
 }
 
 function linkOnLevel(level: i32, id: u32, incoming: usize, end: usize): void {
@@ -84,15 +77,10 @@ function joined(links: usize, count: u32, incoming: usize, end: usize): u32 {
 function shrink(level: i32, id: u32, count: u32, all: u32): void {
   const links = next.links(level, id)
   const capacity = next.capacity(level)
-  distances(before, all, id, found)
-  beginChoice(candidates, neighbours, all)
-  for (let i: u32 = 0; i < all; i++) addCandidate(itemOf(before, i), floatOf(found, i))
-  let chosen: u32 = 0
-  for (; chosen < capacity; chosen++) {
-    const neighbour = nextNeighbour()
-    if (neighbour === NONE) break
-    setItem(links, chosen, neighbour)
-  }
+  beginChoice(all)
+  measure(before, all, id)
+  addCandidates(0, all)
+  const chosen = fillUp(links, 0, capacity)
 
   // The heuristic leaves about half of a full list of level 0: it is filled up to seven eighths.
   const most: u32 = level === 0 ? (7 * capacity) >> 3 : capacity

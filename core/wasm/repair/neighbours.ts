@@ -4,9 +4,9 @@
  * the same where elements are inserted, also into an index that is too large for this memory.
  * Source: chroma-core/hnswlib hnswlib/hnswalg.h (`getNeighborsByHeuristic2`).
  */
-import {addressIn, setItem} from '../lists'
-import {NONE} from './job'
-import {firstNearer} from '../distance/rows'
+import {addressIn, floatOf, itemOf, setItem} from '../lists'
+import {next, NONE} from './job'
+import {distances, firstNearer} from '../distance/rows'
 
 /** Address of the candidates' keys, of 64 bits: as they come at first, then as a heap with the nearest on top. */
 let candidates: usize = 0
@@ -16,15 +16,38 @@ let isHeap: bool = false
 let tries: u32 = 0
 let neighbours: usize = 0
 let count: u32 = 0
+/** What `measure` was given, and its distances. */
+let measured: usize = 0
+let found: usize = 0
 
-/** Begins with another element; at both addresses there has to be room for all that follow. */
-export function beginChoice(addressOfCandidates: usize, addressOfNeighbours: usize, mostTries: u32): void {
-  candidates = addressOfCandidates
+/** Sets memory aside from an address on, for so many candidates and a full list of neighbours; returns where it ends. */
+export function openChoice(at: usize, most: u32): usize {
+  candidates = at
+  found = candidates + ((<usize>most) << 3)
+  // The distances of four are written at a time.
+  neighbours = addressIn(found, most + 3)
+  return addressIn(neighbours, next.maxM0)
+}
+
+/** Begins with another element. */
+export function beginChoice(mostTries: u32): void {
   size = 0
   isHeap = false
   tries = mostTries
-  neighbours = addressOfNeighbours
   count = 0
+}
+
+/** Finds the distances of the elements of a list to one; they stay in that list until they are candidates. */
+export function measure(list: usize, length: u32, id: u32): void {
+  measured = list
+  distances(list, length, id, found)
+}
+
+/** Which of some that were measured is nearest. */
+export function nearestOf(from: u32, to: u32): u32 {
+  let nearest = from
+  for (let i = from + 1; i < to; i++) if (floatOf(found, i) < floatOf(found, nearest)) nearest = i
+  return nearest
 }
 
 /** Counts an element as a neighbour without asking. */
@@ -33,14 +56,27 @@ export function keep(id: u32): void {
   count += 1
 }
 
-/** To be called before the first call of `nextNeighbour`. */
-export function addCandidate(id: u32, distance: f32): void {
-  store<u64>(candidates + ((<usize>size) << 3), keyOf(id, distance))
-  size += 1
+/** Makes some that were measured candidates, before the first call of `fillUp`. */
+export function addCandidates(from: u32, to: u32): void {
+  for (let i = from; i < to; i++) {
+    store<u64>(candidates + ((<usize>size) << 3), keyOf(itemOf(measured, i), floatOf(found, i)))
+    size += 1
+  }
+}
+
+/** Puts neighbours among the candidates behind the first of some links, until there are so many; returns how many there are. */
+export function fillUp(links: usize, length: u32, most: u32): u32 {
+  for (; length < most; length++) {
+    const chosen = nextNeighbour()
+    if (chosen === NONE) break
+    setItem(links, length, chosen)
+  }
+
+  return length
 }
 
 /** The next candidate that is a neighbour as well; NONE when none of the rest is. */
-export function nextNeighbour(): u32 {
+function nextNeighbour(): u32 {
   if (!isHeap) makeHeap()
   for (; size > 0 && tries > 0; tries--) {
     const key = pop()

@@ -68,7 +68,7 @@ export function look(level: i32, id: u32): void {
   let end = behind
   if (lost >= BADLY_HIT) end = lookBehindKept(level, kept)
   behindKept = lengthOf(behind, end)
-  behindCount = lost === 0 ? 0 : lengthOf(behind, lookBehindLost(level, end))
+  behindCount = lengthOf(behind, lookBehindLost(level, end))
 }
 
 function lookBehindKept(level: i32, kept: usize): usize {

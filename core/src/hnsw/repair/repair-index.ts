@@ -1,4 +1,3 @@
-import {availableParallelism} from 'node:os'
 import {setImmediate} from 'node:timers/promises'
 
 import type {Space} from '../../catalog/hnsw-parameters.js'
@@ -47,7 +46,7 @@ export function repairMemory(
   {curElementCount, maxM, maxM0}: HnswHeader,
   count: number,
   dimension: number,
-  threads = availableParallelism(),
+  threads: number,
 ): number {
   const graph = 4 * maxM0 + (4 * maxM) / Math.max(1, maxM - 1) + 32
   const room = 4 * curElementCount + 16 * (maxM0 + 128) ** 2
