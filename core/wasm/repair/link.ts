@@ -1,13 +1,14 @@
 /**
  * Second step of a repair: links elements back to those that have chosen them, as hnswlib does with a new element: where a
  * list is full, the heuristic chooses among the old links and the new ones. Old links that it drops stay as far as there
- * is room: few elements have links that lead far, which a search needs to come from one region to another. It changes the
- * lists of its elements alone.
+ * is room: few elements have links that lead far, which a search needs to come from one region to another. Elements of
+ * higher levels, which lie scattered, get as many more of those as there is room for. It changes the lists of its elements
+ * alone.
  * Source: chroma-core/hnswlib hnswlib/hnswalg.h (`mutuallyConnectNewElement`).
  */
 import {addressIn, itemOf, setItem} from '../lists'
 import {elementAt, next} from './job'
-import {addCandidates, beginChoice, fillUp, measure, openChoice} from './neighbours'
+import {addCandidates, beginChoice, fillUp, measure, openChoice, sortByDistance} from './neighbours'
 
 let starts: usize = 0
 let ids: usize = 0
@@ -38,6 +39,8 @@ export function linkBack(room: usize, from: u32, to: u32): void {
       const list = next.number(level, id)
       linkOnLevel(level, id, addressIn(ids, itemOf(starts, list)), addressIn(ids, itemOf(starts, list + 1)))
     }
+
+    for (let level = 1; level <= next.level(id); level++) addFarLinks(level, id)
   }
 }
 
@@ -93,6 +96,23 @@ function shrink(level: i32, id: u32, count: u32, all: u32): void {
   }
 
   next.setCount(level, id, end)
+}
+
+/** Fills the list of level 0 up with the links of a higher level, the farthest first. */
+function addFarLinks(level: i32, id: u32): void {
+  const links = next.links(0, id)
+  const capacity = next.capacity(0)
+  let count = next.count(0, id)
+  let left = next.count(level, id)
+  sortByDistance(next.links(level, id), left, id, before)
+  for (; left > 0 && count < capacity; left--) {
+    const link = itemOf(before, left - 1)
+    if (has(links, count, link)) continue
+    setItem(links, count, link)
+    count += 1
+  }
+
+  next.setCount(0, id, count)
 }
 
 function has(links: usize, count: u32, link: u32): bool {
