@@ -20,6 +20,8 @@ export {
   writeOutputFile,
 } from './output-file.js'
 export {withPassLock} from './pass-lock.js'
+export {readAhead} from './read-ahead.js'
 export {emptyTrash, moveToTrash} from './trash.js'
 export {isWorthVacuuming, type PageCounts, readPageCounts, requireRoomForVacuum, vacuum} from './vacuum.js'
 export {requireUnused, withWriteAccess, type WriteOptions} from './write-access.js'
+export {WriteBehind} from './write-behind.js'

@@ -15,7 +15,7 @@ export interface LiveVectors {
 export type RowPass = (onRows: (chunk: Level0Chunk) => void, options: ScanOptions) => Promise<void>
 
 /**
- * Copies the vectors of all live elements into one array, on a SharedArrayBuffer if workers shall read it.
+ * Copies the vectors of all live elements into one array.
  * Memory: the vectors plus 12 bytes for each, for as many elements as `countElements` found.
  *
  * @throws ChopsError `damaged` when the file is missing, unreadable, too short, or no longer has that many
@@ -24,7 +24,7 @@ export async function readLiveVectors(
   folder: string,
   header: HnswHeader,
   live: number,
-  {shared = false, ...options}: ScanOptions & {shared?: boolean} = {},
+  options: ScanOptions = {},
 ): Promise<LiveVectors> {
   if (live > header.curElementCount)
     throw new RangeError(`${live} live elements among ${header.curElementCount}`)
@@ -32,7 +32,6 @@ export async function readLiveVectors(
     ...options,
     isWanted: () => true,
     most: live,
-    shared,
   })
   if (found === live) return elements
   throw damaged(
@@ -82,24 +81,19 @@ interface CopyOptions extends ScanOptions {
   pass?: RowPass | undefined
   /** Vectors that there is to be room for behind those. */
   room?: number
-  shared?: boolean
 }
 
 /** Copies wanted live elements; `found` counts them. */
 async function copyVectors(
   folder: string,
   header: HnswHeader,
-  {isWanted, most, pass = plainPass(folder, header), room = 0, shared = false, ...options}: CopyOptions,
+  {isWanted, most, pass = plainPass(folder, header), room = 0, ...options}: CopyOptions,
 ): Promise<LiveVectors & {found: number}> {
   const {curElementCount, dimension, sizeDataPerElement} = header
   const file = await openIndexFile(folder, 'data_level0.bin', curElementCount * sizeDataPerElement)
   await file.close()
 
-  const bytes = (most + room) * dimension * 4
-  const vectors = allocate(
-    folder,
-    () => new Float32Array(shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes)),
-  )
+  const vectors = allocate(folder, () => new Float32Array((most + room) * dimension))
   const internalIds = new Uint32Array(most)
   const labels = new Float64Array(most)
   // Copied as words: as floats, the bits of a NaN could change.

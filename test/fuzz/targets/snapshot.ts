@@ -16,7 +16,10 @@ import {
   type Snapshot,
   type SnapshotDescription,
 } from '../../../plugins/ops-snapshot/src/services/format/open.js'
-import {readIndexFiles} from '../../../plugins/ops-snapshot/src/services/format/read-index.js'
+import {
+  readIndexFiles,
+  readStoredFiles,
+} from '../../../plugins/ops-snapshot/src/services/format/read-index.js'
 import {
   checkRows,
   compareTables,
@@ -89,7 +92,11 @@ async function expectReadRightly(base: Base): Promise<void> {
   const counts = await accepted(base, () => checkRows(snapshot))
   rmSync(folder, {recursive: true})
   mkdirSync(folder)
-  const files = await accepted(base, () => readIndexFiles(snapshot, folder))
+  const files = await accepted(base, async () => {
+    const stored = await readStoredFiles(snapshot)
+    await readIndexFiles(snapshot, stored, folder)
+    return stored
+  })
   if (files) {
     await accepted(base, () =>
       verifyIndex(snapshot, folder).catch((error: unknown) => {

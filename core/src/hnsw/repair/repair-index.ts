@@ -116,10 +116,11 @@ async function relink(
 
 async function insertAll(
   next: HnswGraph,
-  {rows}: RepairJob,
+  {elements, rows}: RepairJob,
   {oldIds, signal}: RepairOptions,
   onProgress: (done: number) => void,
 ): Promise<void> {
+  if (elements === oldIds.length) return
   const inserter = new Inserter(next, openRows(rows))
   let done = 0
   for (const [id, oldId] of oldIds.entries()) {

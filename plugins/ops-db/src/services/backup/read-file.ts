@@ -1,11 +1,10 @@
+import {readAhead} from '@chops/core/change'
 import {closeBesideConnections} from '@chops/core/sqlite'
 import {createHash} from 'node:crypto'
 import {openSync, read} from 'node:fs'
 import {promisify} from 'node:util'
 
 import type {Entry} from './contents.js'
-
-const CHUNK = 1 << 20
 
 const readDescriptor = promisify(read)
 
@@ -26,29 +25,21 @@ export async function readWhole(
   signal?: AbortSignal,
 ): Promise<string> {
   const hash = createHash('sha256')
-  const buffers = [Buffer.allocUnsafe(CHUNK), Buffer.allocUnsafe(CHUNK)] as const
   const descriptor = openSync(source, 'r')
   try {
-    const readAt = async (position: number, buffer: Buffer): Promise<Buffer> => {
-      const length = Math.min(CHUNK, bytes - position)
-      if (length <= 0) return buffer.subarray(0, 0)
-      const {bytesRead} = await readDescriptor(descriptor, buffer, 0, length, position)
+    const read = async (buffer: Buffer, position: number): Promise<number> => {
+      const {bytesRead} = await readDescriptor(descriptor, buffer, 0, buffer.length, position)
       if (bytesRead === 0) throw new FileShrank(source)
-      return buffer.subarray(0, bytesRead)
+      return bytesRead
     }
 
-    let chunk = await readAt(0, buffers[0])
-    for (let position = 0, turn = 1; chunk.length > 0; turn ^= 1) {
+    let position = 0
+    for await (const chunk of readAhead(read, bytes)) {
       signal?.throwIfAborted()
-      const next = readAt(position + chunk.length, turn === 1 ? buffers[1] : buffers[0])
       const taken = onChunk(chunk, position)
       hash.update(chunk)
-      // Both settle before the descriptor is closed, whatever fails.
-      const [, following] = await Promise.allSettled([taken, next])
       await taken
       position += chunk.length
-      if (following.status === 'rejected') throw following.reason
-      chunk = following.value
     }
 
     return hash.digest('hex')

@@ -1,4 +1,4 @@
-import {fsyncPath, namingFile, writeAt} from '@chops/core/change'
+import {fsyncPath, namingFile, writeAt, WriteBehind} from '@chops/core/change'
 import {type FileHandle, mkdir, open, utimes} from 'node:fs/promises'
 import {join} from 'node:path'
 
@@ -6,9 +6,6 @@ import type {Entry} from './contents.js'
 import type {BackedUpFile} from './manifest.js'
 
 import {readWhole} from './read-file.js'
-
-/** Bytes that the disk is told to write while the next ones come. */
-const WRITTEN_BEHIND = 64 * 1024 * 1024
 
 /** Holes are made of whole pieces of this size. */
 const PIECE = 1 << 16
@@ -67,29 +64,5 @@ async function writePieces(file: FileHandle, target: string, chunk: Buffer, posi
     const piece = chunk.subarray(at, at + PIECE)
     if (piece.equals(ZEROS.subarray(0, piece.length))) continue
     await writeAt(file, target, piece, position + at)
-  }
-}
-
-/** Syncs a file while it is written, so that the disk does not wait for the end of a large one with all of it. */
-class WriteBehind {
-  private syncing = Promise.resolve()
-  private waiting = 0
-
-  constructor(private readonly file: FileHandle) {}
-
-  async wrote(bytes: number): Promise<void> {
-    this.waiting += bytes
-    if (this.waiting < WRITTEN_BEHIND) return
-    this.waiting = 0
-    await this.syncing
-    this.syncing = this.file.datasync()
-    // Met before the next one begins, or at the end.
-    this.syncing.catch(() => {})
-  }
-
-  /** Everything is on the disk afterwards. */
-  async end(): Promise<void> {
-    await this.syncing
-    await this.file.sync()
   }
 }

@@ -48,15 +48,16 @@ export async function readStoredFiles({db, layout}: Snapshot): Promise<StoredFil
 /**
  * Writes the index files of a snapshot into a folder, synced, and compares each with its SHA-256. Memory: a few chunks.
  *
+ * @param files what `readStoredFiles` found in it
  * @param folder empty
  * @throws ChopsError `damaged` for a file that is not what its checksum says
  */
 export async function readIndexFiles(
   snapshot: Snapshot,
+  files: readonly StoredFile[],
   folder: string,
   {onProgress, signal}: ReadIndexOptions = {},
-): Promise<StoredFile[]> {
-  const files = await readStoredFiles(snapshot)
+): Promise<void> {
   const total = files.reduce((sum, {size}) => sum + size, 0)
   let done = 0
   for (const file of files) {
@@ -81,8 +82,6 @@ export async function readIndexFiles(
       await handle.close()
     }
   }
-
-  return files
 }
 
 /**

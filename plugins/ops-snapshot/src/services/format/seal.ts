@@ -1,4 +1,4 @@
-import {writeAt} from '@chops/core/change'
+import {allEnded, namingFile, readAhead, writeAt} from '@chops/core/change'
 import type {Database} from '@chops/core/sqlite'
 
 import {createHash} from 'node:crypto'
@@ -8,7 +8,6 @@ import {SEAL_DDL} from './tables.js'
 
 /** SHA-256 in bytes. */
 const SEAL_BYTES = 32
-const READ_BYTES = 1 << 20
 
 /**
  * Reserves the last 32 bytes of the file for its seal, in the caller's transaction and after everything else: SQLite gives
@@ -19,12 +18,15 @@ export async function reserveSeal(db: Database): Promise<void> {
   await db.run('INSERT INTO snapshot_seal (sha256) VALUES (?)', [new Uint8Array(SEAL_BYTES)])
 }
 
-/** Writes the SHA-256 of all bytes before it into the end of a closed file. */
+/** Writes the SHA-256 of all bytes before it into the end of a closed file, which the disk takes meanwhile. */
 export async function seal(file: string, signal?: AbortSignal): Promise<void> {
   const handle = await open(file, 'r+')
   try {
     const {size} = await handle.stat()
-    const {digest, end} = await readSeal(handle, size, signal)
+    const [{digest, end}] = await allEnded([
+      readSeal(handle, size, signal),
+      namingFile(file, handle.datasync()),
+    ])
     if (!end.equals(Buffer.alloc(SEAL_BYTES)))
       throw new Error(`the last page of ${file} is not that of the seal`)
     await writeAt(handle, file, digest, size - SEAL_BYTES)
@@ -55,14 +57,15 @@ async function readSeal(
   signal: AbortSignal | undefined,
 ): Promise<{digest: Buffer; end: Buffer}> {
   const hash = createHash('sha256')
-  const buffer = Buffer.allocUnsafe(READ_BYTES)
   const content = size - SEAL_BYTES
-  for (let position = 0; position < content;) {
+  const read = async (buffer: Buffer, position: number): Promise<number> => {
+    const {bytesRead} = await handle.read(buffer, 0, buffer.length, position)
+    return bytesRead
+  }
+
+  for await (const chunk of readAhead(read, content)) {
     signal?.throwIfAborted()
-    const {bytesRead} = await handle.read(buffer, 0, Math.min(READ_BYTES, content - position), position)
-    if (bytesRead === 0) break
-    hash.update(buffer.subarray(0, bytesRead))
-    position += bytesRead
+    hash.update(chunk)
   }
 
   const end = Buffer.alloc(SEAL_BYTES)

@@ -84,10 +84,11 @@ export async function verifySnapshot(
 ): Promise<{counts: SnapshotCounts; files: StoredFile[]}> {
   const counts = await checkRows(snapshot)
   await compareTables(snapshot, options)
+  const files = await readStoredFiles(snapshot)
   const folder = await mkdtemp(join(tmpdir(), 'chops-'))
   try {
-    await requireFreeSpace(folder, indexBytes(await readStoredFiles(snapshot)), 'checking the index files')
-    const files = await readIndexFiles(snapshot, folder, options)
+    await requireFreeSpace(folder, indexBytes(files), 'checking the index files')
+    await readIndexFiles(snapshot, files, folder, options)
     await verifyIndex(snapshot, folder, options).catch((error: unknown) => {
       throw inSnapshot(snapshot, folder, error)
     })

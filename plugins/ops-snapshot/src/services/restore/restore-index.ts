@@ -31,7 +31,7 @@ export async function restoreIndex(
   const files = await readStoredFiles(snapshot)
   if (files.length > 0) {
     await mkdir(folder)
-    await readIndexFiles(snapshot, folder, options)
+    await readIndexFiles(snapshot, files, folder, options)
   }
 
   const metadata = await verifyIndex(snapshot, folder, options).catch((error: unknown) => {
