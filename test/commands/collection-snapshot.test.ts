@@ -4,6 +4,9 @@ import {join} from 'node:path'
 
 import type {CollectionSnapshotOutput} from '../../plugins/ops-snapshot/src/commands/collection/snapshot.js'
 
+import {COLLECTION, VECTOR_SEGMENT_ID, writeDatabase} from '../../bench/data/database.js'
+import {writeIndexFiles} from '../../bench/data/index-files.js'
+import {uuids} from '../../bench/data/random.js'
 import {chops, chopsJson} from '../support/cli.js'
 import {DAMAGE} from '../support/damage.js'
 import {FIXTURES, temporaryFolder, unpackFixture} from '../support/fixtures.js'
@@ -65,6 +68,24 @@ describe('collection snapshot', () => {
     const {folder} = await locate(persistDir, 'churned')
     expect(readFileSync(plain).includes(readFileSync(join(folder, 'header.bin')))).to.equal(true)
     expect((await chops(['collection', 'verify', plain])).code).to.equal(0)
+  })
+
+  it('writes a large collection in large pages, and what is restored from them is the same', async () => {
+    const shape = {dimension: 256, records: 16_000}
+    const persistDir = temporaryFolder()
+    await writeDatabase(persistDir, shape, uuids(1, shape.records))
+    await writeIndexFiles(join(persistDir, VECTOR_SEGMENT_ID), shape, uuids(1, shape.records))
+    const snapshot = await takeSnapshot(persistDir, {name: COLLECTION}, '--compress', 'none')
+    // SQLite's header has the size of a page at byte 16, and 1 for 65,536 bytes.
+    expect(readFileSync(snapshot).readUInt16BE(16)).to.equal(1)
+    expect((await chops(['collection', 'verify', snapshot])).code).to.equal(0)
+    const target = join(temporaryFolder(), 'restored')
+    expect((await chops(['collection', 'restore', target, '-i', snapshot, '--yes'])).code).to.equal(0)
+    const {folder} = await locate(target, COLLECTION)
+    for (const name of ['data_level0.bin', 'header.bin', 'link_lists.bin']) {
+      const before = readFileSync(join(persistDir, VECTOR_SEGMENT_ID, name))
+      expect(readFileSync(join(folder, name)).equals(before)).to.equal(true)
+    }
   })
 
   it('asks before it overwrites a file, and leaves it when the answer is no', async () => {

@@ -31,6 +31,10 @@ export interface TakenSnapshot {
   size: number
 }
 
+/** Of so many bytes on, a snapshot has large pages: SQLite takes a page at a time, and a small file would be mostly empty. */
+const LARGE = 16 * 1024 * 1024
+const LARGE_PAGE = 65_536
+
 /** A process that writes index files has changed one of them within this time. */
 const WRITING_MS = 300
 
@@ -54,8 +58,7 @@ export async function takeSnapshot(
   return transaction(dir.db, 'DEFERRED', async () => {
     const collection = await findCollection(dir, owner)
     const source = await inspectSourceFiles(segmentFolder(dir.path, segmentsOf(dir, collection).vectorId))
-    const bytes = source.files.reduce((sum, {size}) => sum + size, 0)
-    await requireFreeSpace(dirname(file), bytes, 'the snapshot')
+    await requireFreeSpace(dirname(file), bytesOf(source), 'the snapshot')
     const counts = await createOutputFile(file, async (temporary) => {
       const written = await writeDatabase(temporary, dir, collection, source, options)
       await seal(temporary, options.signal)
@@ -76,6 +79,7 @@ async function writeDatabase(
   try {
     // Nobody sees the file before it is whole, and it is synced then.
     await db.exec('PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384')
+    if (bytesOf(source) >= LARGE) await db.exec(`PRAGMA page_size = ${LARGE_PAGE}`)
     await attach(db, SOURCE, dir.db)
     return await transaction(db, 'DEFERRED', async () => {
       for (const ddl of DDL) await db.exec(ddl)
@@ -128,7 +132,7 @@ async function writeFiles(
   source: SourceFiles,
   {compression, onProgress, signal}: SnapshotOptions,
 ): Promise<void> {
-  const total = source.files.reduce((sum, {size}) => sum + size, 0)
+  const total = bytesOf(source)
   let done = 0
   const onBytes = (bytes: number): void => {
     done += bytes
@@ -148,6 +152,10 @@ async function writeFiles(
   }
 
   await requireUnchanged(source)
+}
+
+function bytesOf({files}: SourceFiles): number {
+  return files.reduce((sum, {size}) => sum + size, 0)
 }
 
 /**
