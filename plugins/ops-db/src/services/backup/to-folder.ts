@@ -31,9 +31,8 @@ export async function copyTo(
     const sha256 = await readWhole(
       entry,
       async (chunk, position) => {
-        await (isSparse
-          ? writePieces(file, target, chunk, position)
-          : namingFile(target, file.writeFile(chunk)))
+        const write = isSparse ? writePieces : writeAt
+        await write(file, target, chunk, position)
         await namingFile(target, disk.wrote(chunk.length))
         onBytes(chunk.length)
       },

@@ -1,4 +1,4 @@
-import {namingFile} from '@chops/core/change'
+import {writeAt} from '@chops/core/change'
 import {createHash} from 'node:crypto'
 import {open} from 'node:fs/promises'
 import {join} from 'node:path'
@@ -65,12 +65,14 @@ export async function readIndexFiles(
     const handle = await open(path, 'wx')
     try {
       const hash = createHash('sha256')
+      let position = 0
       for await (const chunk of snapshot.layout === 'chops'
         ? chunksOf(snapshot, file)
         : readPythonFile(snapshot.db, file)) {
         signal?.throwIfAborted()
         hash.update(chunk)
-        await namingFile(path, handle.writeFile(chunk))
+        await writeAt(handle, path, chunk, position)
+        position += chunk.byteLength
         done += chunk.byteLength
         onProgress?.(done, total)
       }
