@@ -2,7 +2,7 @@ import {mkdir, rm} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import {temporaryFolder} from '../test/support/fixtures.js'
-import {bareFtsRebuild, bareSql, copying} from './bare.js'
+import {bareFtsRebuild, bareSql, copying, thenHashing} from './bare.js'
 import {chops} from './chops.js'
 import {COLLECTION} from './data/database.js'
 import type {Shape} from './data/index-files.js'
@@ -11,7 +11,7 @@ import {compare, type Row} from './results.js'
 import {type Command, interleave} from './run.js'
 
 /** Each takes up to a minute or two. */
-const ROUNDS = 1
+const ROUNDS = 2
 const LOGGED_ROWS = 200_000
 const GOAL = 1.3
 const FTS_GOAL = 1.1
@@ -21,17 +21,21 @@ export async function measureFloors(shape: Shape): Promise<Row[]> {
   const directory = await largeDirectoryWithDocuments(shape, LOGGED_ROWS)
   const folder = temporaryFolder()
   const [copy, made] = [join(folder, 'persist'), join(folder, 'made')]
-  const jobs: {base: Command; baseName: string; command: Command; goal: number; name: string}[] = [
+  const jobs: {bases: Record<string, Command>; command: Command; goal: number; name: string}[] = [
     {
-      base: copying(copy, made),
-      baseName: 'cp -a and sync of the same files',
+      bases: {
+        'cp -a and sync of the same files': copying(copy, made),
+        'cp -a, sync and SHA-256': thenHashing(copying(copy, made), made),
+      },
       command: chops('db', 'backup', copy, '--output', made),
       goal: GOAL,
       name: 'db backup',
     },
     {
-      base: bareSql('snapshot', copy, made),
-      baseName: 'plain SQL, nothing checked',
+      bases: {
+        'plain SQL, nothing checked': bareSql('snapshot', copy, made),
+        'plain SQL and SHA-256': thenHashing(bareSql('snapshot', copy, made), made),
+      },
       command: chops(
         'collection',
         'snapshot',
@@ -47,31 +51,34 @@ export async function measureFloors(shape: Shape): Promise<Row[]> {
       name: 'collection snapshot, uncompressed',
     },
     {
-      base: bareSql('export', copy),
-      baseName: 'plain SQL and JSON',
+      bases: {
+        'plain SQL and JSON': bareSql('export', copy),
+      },
       command: chops('wal', 'export', copy),
       goal: GOAL,
       name: `wal export, ${LOGGED_ROWS} rows`,
     },
     {
-      base: bareSql('clean', copy),
-      baseName: 'DELETE and VACUUM',
+      bases: {
+        'DELETE and VACUUM': bareSql('clean', copy),
+      },
       command: chops('wal', 'clean', copy, '--yes'),
       goal: GOAL,
       name: `wal clean, ${LOGGED_ROWS} rows`,
     },
     {
-      base: bareFtsRebuild(copy),
-      baseName: 'the same SQL, and no more',
+      bases: {
+        'the same SQL, and no more': bareFtsRebuild(copy),
+      },
       command: chops('fts', 'rebuild', copy, '--yes'),
       goal: FTS_GOAL,
       name: 'fts rebuild',
     },
   ]
   const rows: Row[] = []
-  for (const {base, baseName, command, goal, name} of jobs) {
+  for (const {bases, command, goal, name} of jobs) {
     const runs = await interleave(
-      {base, command},
+      {command, ...bases},
       {
         memory: 'with children',
         async prepare() {
@@ -84,7 +91,8 @@ export async function measureFloors(shape: Shape): Promise<Row[]> {
     )
     const measured = (title: string, key: string) => ({name: title, runs: runs.get(key) ?? []})
     const title = `${name}, ${shape.records} x ${shape.dimension} with documents`
-    rows.push(compare(measured(title, 'command'), measured(baseName, 'base'), {ratio: goal}))
+    for (const base of Object.keys(bases))
+      rows.push(compare(measured(title, 'command'), measured(base, base), {ratio: goal}))
   }
 
   return rows
