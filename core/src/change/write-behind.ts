@@ -1,5 +1,7 @@
 import type {FileHandle} from 'node:fs/promises'
 
+import {namingFile} from './file-writes.js'
+
 /** Bytes that the disk is told to write while the next ones come. */
 const WRITTEN_BEHIND = 64 * 1024 * 1024
 
@@ -8,7 +10,11 @@ export class WriteBehind {
   private syncing = Promise.resolve()
   private waiting = 0
 
-  constructor(private readonly file: FileHandle) {}
+  /** @param path of the file, for errors */
+  constructor(
+    private readonly file: FileHandle,
+    private readonly path: string,
+  ) {}
 
   /** To be told how many bytes were written; waits when the disk falls too far behind. */
   async wrote(bytes: number): Promise<void> {
@@ -16,7 +22,7 @@ export class WriteBehind {
     if (this.waiting < WRITTEN_BEHIND) return
     this.waiting = 0
     await this.syncing
-    this.syncing = this.file.datasync()
+    this.syncing = namingFile(this.path, this.file.datasync())
     // Met before the next one begins, or at the end.
     this.syncing.catch(() => {})
   }
@@ -24,6 +30,6 @@ export class WriteBehind {
   /** Everything is on the disk afterwards. */
   async end(): Promise<void> {
     await this.syncing
-    await this.file.sync()
+    await namingFile(this.path, this.file.sync())
   }
 }

@@ -1,4 +1,4 @@
-import {fsyncPath, namingFile, writeAt, WriteBehind} from '@chops/core/change'
+import {fsyncPath, writeAt, WriteBehind} from '@chops/core/change'
 import {type FileHandle, mkdir, open, utimes} from 'node:fs/promises'
 import {join} from 'node:path'
 
@@ -26,14 +26,14 @@ export async function copyTo(
 
   const file = await open(target, 'wx', entry.mode)
   const isSparse = entry.allocated < entry.bytes
-  const disk = new WriteBehind(file)
+  const disk = new WriteBehind(file, target)
   try {
     const sha256 = await readWhole(
       entry,
       async (chunk, position) => {
         const write = isSparse ? writePieces : writeAt
         await write(file, target, chunk, position)
-        await namingFile(target, disk.wrote(chunk.length))
+        await disk.wrote(chunk.length)
         onBytes(chunk.length)
       },
       signal,

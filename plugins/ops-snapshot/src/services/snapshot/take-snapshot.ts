@@ -142,7 +142,7 @@ async function writeFiles(
   const {vectorId: segmentId} = segmentsOf(dir, collection)
   // Nobody else has the file open: SQLite's lock on it, which closing it here would lose, is not needed.
   const handle = await open(db.file, 'r')
-  const disk = new WriteBehind(handle)
+  const disk = new WriteBehind(handle, db.file)
   try {
     for (const file of source.files)
       await writeIndexFile(db, file, {compression, disk, onBytes, segmentId, signal})
