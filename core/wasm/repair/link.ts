@@ -6,9 +6,9 @@
  * alone.
  * Source: chroma-core/hnswlib hnswlib/hnswalg.h (`mutuallyConnectNewElement`).
  */
-import {addressIn, itemOf, setItem} from '../lists'
+import {addressIn, itemOf, lengthOf, setItem} from '../lists'
 import {elementAt, next} from './job'
-import {addCandidates, beginChoice, fillUp, measure, openChoice, sortByDistance} from './neighbours'
+import {addCandidates, beginChoice, fillUp, measure, openChoice, sortFarthestFirst} from './neighbours'
 
 let starts: usize = 0
 let ids: usize = 0
@@ -65,15 +65,7 @@ function linkOnLevel(level: i32, id: u32, incoming: usize, end: usize): void {
 /** Puts links and those that come to them, each once, into `before`; returns how many there are. */
 function joined(links: usize, count: u32, incoming: usize, end: usize): u32 {
   memory.copy(before, links, (<usize>count) << 2)
-  let all = count
-  for (; incoming < end; incoming += 4) {
-    const other = load<u32>(incoming)
-    if (has(links, count, other)) continue
-    setItem(before, all, other)
-    all += 1
-  }
-
-  return all
+  return addOthers(before, count, u32.MAX_VALUE, incoming, lengthOf(incoming, end))
 }
 
 /** Gives an element what the heuristic leaves of `before`, of which `count` are its old links, and of these as many as there is room for. */
@@ -87,32 +79,27 @@ function shrink(level: i32, id: u32, count: u32, all: u32): void {
 
   // The heuristic leaves about half of a full list of level 0: it is filled up to seven eighths.
   const most: u32 = level === 0 ? (7 * capacity) >> 3 : capacity
-  let end = chosen
-  for (let i: u32 = 0; i < count && end < most; i++) {
-    const link = itemOf(before, i)
-    if (has(links, chosen, link)) continue
-    setItem(links, end, link)
-    end += 1
-  }
-
-  next.setCount(level, id, end)
+  next.setCount(level, id, addOthers(links, chosen, most, before, count))
 }
 
 /** Fills the list of level 0 up with the links of a higher level, the farthest first. */
 function addFarLinks(level: i32, id: u32): void {
-  const links = next.links(0, id)
-  const capacity = next.capacity(0)
-  let count = next.count(0, id)
-  let left = next.count(level, id)
-  sortByDistance(next.links(level, id), left, id, before)
-  for (; left > 0 && count < capacity; left--) {
-    const link = itemOf(before, left - 1)
-    if (has(links, count, link)) continue
-    setItem(links, count, link)
-    count += 1
+  const count = next.count(level, id)
+  sortFarthestFirst(next.links(level, id), count, id, before)
+  next.setCount(0, id, addOthers(next.links(0, id), next.count(0, id), next.capacity(0), before, count))
+}
+
+/** Puts those of a list that are not among some links behind them, until there are so many; returns how many there are. */
+function addOthers(links: usize, count: u32, most: u32, others: usize, length: u32): u32 {
+  let all = count
+  for (let i: u32 = 0; i < length && all < most; i++) {
+    const other = itemOf(others, i)
+    if (has(links, count, other)) continue
+    setItem(links, all, other)
+    all += 1
   }
 
-  next.setCount(0, id, count)
+  return all
 }
 
 function has(links: usize, count: u32, link: u32): bool {

@@ -75,13 +75,13 @@ export function fillUp(links: usize, length: u32, most: u32): u32 {
   return length
 }
 
-/** Writes the elements of a list elsewhere in the order of their distances to one, the nearest first. */
-export function sortByDistance(list: usize, length: u32, id: u32, sorted: usize): void {
+/** Writes the elements of a list elsewhere in the order of their distances to one, the farthest first. */
+export function sortFarthestFirst(list: usize, length: u32, id: u32, sorted: usize): void {
   beginChoice(0)
   measure(list, length, id)
   addCandidates(0, length)
   makeHeap()
-  for (let i: u32 = 0; i < length; i++) setItem(sorted, i, <u32>pop())
+  for (let left = length; left > 0; left--) setItem(sorted, left - 1, <u32>pop())
 }
 
 /** The next candidate that is a neighbour as well; NONE when none of the rest is. */
