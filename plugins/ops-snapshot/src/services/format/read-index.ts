@@ -7,7 +7,7 @@ import {expand} from './compression.js'
 import {contradiction} from './contents.js'
 import type {Snapshot} from './open.js'
 import {readPythonFile, readPythonFiles} from './python-index.js'
-import {CHUNK_BYTES, FILE_NAMES} from './tables.js'
+import {CHUNK_BYTES, FILE_NAMES, indexBytes} from './tables.js'
 
 export interface ReadIndexOptions {
   /** Counts bytes of the files. */
@@ -58,7 +58,7 @@ export async function readIndexFiles(
   folder: string,
   {onProgress, signal}: ReadIndexOptions = {},
 ): Promise<void> {
-  const total = files.reduce((sum, {size}) => sum + size, 0)
+  const total = indexBytes(files)
   let done = 0
   for (const file of files) {
     const path = join(folder, file.filename)

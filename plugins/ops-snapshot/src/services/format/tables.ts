@@ -129,3 +129,8 @@ export const DDL: readonly string[] = [
 ]
 
 export const FILE_NAMES: ReadonlySet<string> = new Set(INDEX_FILES)
+
+/** Bytes of index files together. */
+export function indexBytes(files: readonly {size: number}[]): number {
+  return files.reduce((sum, {size}) => sum + size, 0)
+}

@@ -13,7 +13,7 @@ import {countsFrom, type SnapshotCounts} from './counts.js'
 import type {Snapshot} from './open.js'
 import {readIndexFiles, type ReadIndexOptions, readStoredFiles, type StoredFile} from './read-index.js'
 import {digestTable} from './table-hash.js'
-import {TABLE_NAMES, type TableName} from './tables.js'
+import {indexBytes, TABLE_NAMES, type TableName} from './tables.js'
 
 /**
  * Holds the rows against each other and counts them. In a snapshot of the Python tool, which has no checksums of rows,
@@ -96,10 +96,6 @@ export async function verifySnapshot(
   } finally {
     await rm(folder, {force: true, recursive: true})
   }
-}
-
-export function indexBytes(files: readonly StoredFile[]): number {
-  return files.reduce((sum, {size}) => sum + size, 0)
 }
 
 /** Speaks of the snapshot where an error speaks of files that are only there for the check. */

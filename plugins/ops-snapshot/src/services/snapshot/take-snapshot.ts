@@ -12,7 +12,7 @@ import type {Compression} from '../format/compression.js'
 import {infoRows} from '../format/info.js'
 import {reserveSeal, seal} from '../format/seal.js'
 import {digestTable} from '../format/table-hash.js'
-import {DDL, TABLE_NAMES} from '../format/tables.js'
+import {DDL, indexBytes, TABLE_NAMES} from '../format/tables.js'
 import {copyRows, SOURCE} from './copy-rows.js'
 import {countsOf, type SnapshotCounts} from '../format/counts.js'
 import {inspectSourceFiles, requireUnchanged, type SourceFiles} from './source-files.js'
@@ -58,7 +58,7 @@ export async function takeSnapshot(
   return transaction(dir.db, 'DEFERRED', async () => {
     const collection = await findCollection(dir, owner)
     const source = await inspectSourceFiles(segmentFolder(dir.path, segmentsOf(dir, collection).vectorId))
-    await requireFreeSpace(dirname(file), bytesOf(source), 'the snapshot')
+    await requireFreeSpace(dirname(file), indexBytes(source.files), 'the snapshot')
     const counts = await createOutputFile(file, async (temporary) => {
       const written = await writeDatabase(temporary, dir, collection, source, options)
       await seal(temporary, options.signal)
@@ -79,7 +79,7 @@ async function writeDatabase(
   try {
     // Nobody sees the file before it is whole, and it is synced then.
     await db.exec('PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384')
-    if (bytesOf(source) >= LARGE) await db.exec(`PRAGMA page_size = ${LARGE_PAGE}`)
+    if (indexBytes(source.files) >= LARGE) await db.exec(`PRAGMA page_size = ${LARGE_PAGE}`)
     await attach(db, SOURCE, dir.db)
     return await transaction(db, 'DEFERRED', async () => {
       for (const ddl of DDL) await db.exec(ddl)
@@ -132,7 +132,7 @@ async function writeFiles(
   source: SourceFiles,
   {compression, onProgress, signal}: SnapshotOptions,
 ): Promise<void> {
-  const total = bytesOf(source)
+  const total = indexBytes(source.files)
   let done = 0
   const onBytes = (bytes: number): void => {
     done += bytes
@@ -152,10 +152,6 @@ async function writeFiles(
   }
 
   await requireUnchanged(source)
-}
-
-function bytesOf({files}: SourceFiles): number {
-  return files.reduce((sum, {size}) => sum + size, 0)
 }
 
 /**
