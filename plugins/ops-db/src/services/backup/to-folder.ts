@@ -1,4 +1,4 @@
-import {fsyncPath, writeAt, WriteBehind} from '@chops/core/change'
+import {fsyncPath, writeAt} from '@chops/core/change'
 import {type FileHandle, mkdir, open, utimes} from 'node:fs/promises'
 import {join} from 'node:path'
 
@@ -6,6 +6,7 @@ import type {Entry} from './contents.js'
 import type {BackedUpFile} from './manifest.js'
 
 import {readWhole} from './read-file.js'
+import {WriteBehind} from './write-behind.js'
 
 /** Holes are made of whole pieces of this size. */
 const PIECE = 1 << 16

@@ -1,10 +1,10 @@
 import {type Collection, findCollection, hnswParametersOf} from '@chops/core/catalog'
-import {allEnded, createOutputFile, requireFreeSpace, WriteBehind} from '@chops/core/change'
+import {allEnded, createOutputFile, requireFreeSpace} from '@chops/core/change'
 import {damaged} from '@chops/core/errors'
 import {requireSoundSegment} from '@chops/core/index-files'
 import {type PersistDir, segmentFolder} from '@chops/core/persist-dir'
 import {attach, createDatabase, type Database, openCommitted, transaction} from '@chops/core/sqlite'
-import {open, stat} from 'node:fs/promises'
+import {stat} from 'node:fs/promises'
 import {dirname} from 'node:path'
 import {setTimeout as sleep} from 'node:timers/promises'
 
@@ -140,17 +140,7 @@ async function writeFiles(
   }
 
   const {vectorId: segmentId} = segmentsOf(dir, collection)
-  // Nobody else has the file open: SQLite's lock on it, which closing it here would lose, is not needed.
-  const handle = await open(db.file, 'r')
-  const disk = new WriteBehind(handle, db.file)
-  try {
-    for (const file of source.files)
-      await writeIndexFile(db, file, {compression, disk, onBytes, segmentId, signal})
-    await disk.end()
-  } finally {
-    await handle.close()
-  }
-
+  for (const file of source.files) await writeIndexFile(db, file, {compression, onBytes, segmentId, signal})
   await requireUnchanged(source)
 }
 

@@ -1,6 +1,5 @@
 import type {Database} from '@chops/core/sqlite'
 
-import type {WriteBehind} from '@chops/core/change'
 import {damaged} from '@chops/core/errors'
 import {createHash} from 'node:crypto'
 import {open} from 'node:fs/promises'
@@ -12,8 +11,6 @@ import type {SourceFile} from './source-files.js'
 
 export interface WriteIndexOptions {
   compression: Compression
-  /** Of the file that the chunks are stored in. */
-  disk: WriteBehind
   /** Counts bytes of the files. */
   onBytes?: ((bytes: number) => void) | undefined
   segmentId: string
@@ -32,7 +29,7 @@ const IN_WORK = Math.min(availableParallelism(), 4) + 1
 export async function writeIndexFile(
   db: Database,
   {name, path, size}: SourceFile,
-  {compression, disk, onBytes, segmentId, signal}: WriteIndexOptions,
+  {compression, onBytes, segmentId, signal}: WriteIndexOptions,
 ): Promise<void> {
   const hash = createHash('sha256')
   const handle = await open(path, 'r')
@@ -50,7 +47,6 @@ export async function writeIndexFile(
       stored++,
       data,
     ])
-    await disk.wrote(data.length)
   }
 
   try {

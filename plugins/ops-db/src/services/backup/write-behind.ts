@@ -1,6 +1,5 @@
+import {namingFile} from '@chops/core/change'
 import type {FileHandle} from 'node:fs/promises'
-
-import {namingFile} from './file-writes.js'
 
 /** Bytes that the disk is told to write while the next ones come. */
 const WRITTEN_BEHIND = 64 * 1024 * 1024
