@@ -77,9 +77,10 @@ async function writeDatabase(
 ): Promise<SnapshotCounts> {
   const db = await createDatabase(file)
   try {
+    // Before the size of the cache, of which SQLite makes a number of pages at once.
+    if (indexBytes(source.files) >= LARGE) await db.exec(`PRAGMA page_size = ${LARGE_PAGE}`)
     // Nobody sees the file before it is whole, and it is synced then.
     await db.exec('PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384')
-    if (indexBytes(source.files) >= LARGE) await db.exec(`PRAGMA page_size = ${LARGE_PAGE}`)
     await attach(db, SOURCE, dir.db)
     return await transaction(db, 'DEFERRED', async () => {
       for (const ddl of DDL) await db.exec(ddl)
