@@ -1,4 +1,4 @@
-import {mkdir, rm} from 'node:fs/promises'
+import {mkdir, rm, stat} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import {temporaryFolder} from '../test/support/fixtures.js'
@@ -6,19 +6,23 @@ import {bareFtsRebuild, bareSql, copying, thenHashing} from './bare.js'
 import {chops} from './chops.js'
 import {COLLECTION} from './data/database.js'
 import type {Shape} from './data/index-files.js'
-import {copyDirectory, largeDirectoryWithDocuments} from './data/large-directory.js'
+import {copyDirectory, filesOf, largeDirectoryWithDocuments} from './data/large-directory.js'
 import {compare, type Row} from './results.js'
 import {type Command, interleave} from './run.js'
+import {touchMemory} from './touch-memory.js'
 
 /** Each takes up to a minute or two. */
 const ROUNDS = 2
 const LOGGED_ROWS = 200_000
 const GOAL = 1.3
+/** What is written may be a copy of the directory, and a file beside it until then. */
+const MEMORY_PER_BYTE = 2
 const FTS_GOAL = 1.1
 
 /** What copies or rewrites much of a large directory, beside the least that the same job takes. */
 export async function measureFloors(shape: Shape): Promise<Row[]> {
   const directory = await largeDirectoryWithDocuments(shape, LOGGED_ROWS)
+  const size = await sizeOfFiles(await filesOf(directory))
   const folder = temporaryFolder()
   const [copy, made] = [join(folder, 'persist'), join(folder, 'made')]
   const jobs: {bases: Record<string, Command>; command: Command; goal: number; name: string}[] = [
@@ -85,6 +89,7 @@ export async function measureFloors(shape: Shape): Promise<Row[]> {
           await rm(folder, {force: true, recursive: true})
           await mkdir(copy, {recursive: true})
           await copyDirectory(directory, copy)
+          await touchMemory(MEMORY_PER_BYTE * size)
         },
         rounds: ROUNDS,
       },
@@ -96,4 +101,9 @@ export async function measureFloors(shape: Shape): Promise<Row[]> {
   }
 
   return rows
+}
+
+async function sizeOfFiles(files: readonly string[]): Promise<number> {
+  const stats = await Promise.all(files.map((file) => stat(file)))
+  return stats.reduce((sum, {size}) => sum + size, 0)
 }

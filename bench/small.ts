@@ -9,8 +9,9 @@ import {compare, type Row} from './results.js'
 import {type Command, interleave} from './run.js'
 
 const ROUNDS = 11
-const VERSION_GOAL = 1.5
+const VERSION_GOAL = 1.3
 const PYTHON_GOAL = 0.2
+const HELP_GOAL = 0.15
 
 const AGAINST_PYTHON = 'db info, small directory'
 
@@ -21,6 +22,7 @@ export async function measureSmall(): Promise<Row[]> {
   const python = await pythonTool()
   const node = (...args: string[]): Command => ({args, file: process.execPath, isNode: true})
   const commands: Record<string, Command> = {
+    help: chops('--help'),
     version: chops('--version'),
     emptyVersion: node(empty, '--version'),
     complete: chops('complete', 'zsh', '--', 'hnsw', 'info', persistDir, '--collection', ''),
@@ -32,20 +34,26 @@ export async function measureSmall(): Promise<Row[]> {
     const copy = join(temporaryFolder(), 'persist')
     await cp(persistDir, copy, {recursive: true})
     commands.python = {args: ['db', 'info', copy], file: python.path}
+    commands.pythonHelp = {args: ['--help'], file: python.path}
   }
 
   const runs = await interleave(commands, {rounds: ROUNDS})
   const measured = (name: string, key: string) => ({name, runs: runs.get(key) ?? []})
   const nothing = measured('empty oclif CLI, empty command', 'emptyCommand')
+  const help = measured('--help', 'help')
   const info = measured(AGAINST_PYTHON, 'info')
   return [
     compare(measured('--version', 'version'), measured('empty oclif CLI, --version', 'emptyVersion'), {
       ratio: VERSION_GOAL,
     }),
     compare(measured('completion of a collection', 'complete'), nothing),
+    compare(help, nothing),
     compare(info, nothing),
-    'path' in python
-      ? compare(info, measured('Python tool, db info', 'python'), {ratio: PYTHON_GOAL})
-      : {name: `${AGAINST_PYTHON}, beside the Python tool`, ...python},
+    ...('path' in python
+      ? [
+          compare(help, measured('Python tool, --help', 'pythonHelp'), {ratio: HELP_GOAL}),
+          compare(info, measured('Python tool, db info', 'python'), {ratio: PYTHON_GOAL}),
+        ]
+      : [{name: `${AGAINST_PYTHON}, beside the Python tool`, ...python}]),
   ]
 }
