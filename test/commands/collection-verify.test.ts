@@ -9,7 +9,7 @@ import {chops, chopsJson} from '../support/cli.js'
 import {overwrite} from '../support/damage.js'
 import {temporaryFolder, unpackFixture} from '../support/fixtures.js'
 import {expectToMatchSchema} from '../support/schemas.js'
-import {pythonSnapshot, takeSnapshot} from '../support/snapshots.js'
+import {firstVersion, pythonSnapshot, takeSnapshot} from '../support/snapshots.js'
 
 /** Bytes that are tried besides the header and the end of the file; all of them in the full run. */
 const SAMPLE = 150
@@ -35,12 +35,8 @@ async function forge(file: string, ...statements: string[]): Promise<void> {
   const db = await openDatabase(file, {mode: 'write'})
   for (const sql of statements) await db.exec(sql)
   await db.close()
-  const bytes = readFileSync(file)
-  const end = bytes.length - 32
-  writeFileSync(
-    file,
-    Buffer.concat([bytes.subarray(0, end), createHash('sha256').update(bytes.subarray(0, end)).digest()]),
-  )
+  const content = readFileSync(file).subarray(0, -32)
+  writeFileSync(file, Buffer.concat([content, createHash('sha256').update(content).digest()]))
 }
 
 describe('collection verify', () => {
@@ -122,7 +118,7 @@ describe('collection verify', () => {
     'an index that is no data': [
       "UPDATE hnsw_segment_data SET data = zeroblob(1000000) WHERE filename = 'data_level0.bin'",
     ],
-    'an unknown version': ["UPDATE snapshot_info SET value = '2' WHERE key = 'format_version'"],
+    'an unknown version': ["UPDATE snapshot_info SET value = '3' WHERE key = 'format_version'"],
     'two collections': ['INSERT INTO collections SELECT * FROM collections'],
   }
   for (const [what, statements] of Object.entries(FORGERIES)) {
@@ -136,6 +132,21 @@ describe('collection verify', () => {
         .and.include(file)
     })
   }
+
+  it('reads the first version of the format, and refuses it with any change', async () => {
+    const file = firstVersion()
+    const {code, json} = await chopsJson<VerifiedSnapshot>(['collection', 'verify', file])
+    expect(code).to.equal(0)
+    expect(json).to.include({collection: 'churned', layout: 'chops', records: 200})
+    await forge(
+      file,
+      'UPDATE embeddings_queue SET vector = zeroblob(32) WHERE seq_id = (SELECT max(seq_id) FROM embeddings_queue WHERE vector IS NOT NULL)',
+    )
+    expectDamaged(await complaintOf(file), 'a changed vector')
+    const cut = firstVersion()
+    truncateSync(cut, 100_000)
+    expectDamaged(await complaintOf(cut), 'cut off')
+  })
 
   it('checks what the Python tool wrote as far as it can, and says so', async () => {
     for (const version of ['0.6.3', '1.0.16'] as const) {

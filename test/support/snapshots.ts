@@ -30,8 +30,17 @@ export async function takeSnapshot(
  * fixture of that Chroma.
  */
 export function pythonSnapshot(version: '0.6.3' | '1.0.16'): string {
-  const archive = new URL(`../fixtures/python-tool-${version}.sqlite3.gz`, import.meta.url)
-  const file = join(temporaryFolder(), 'python.sqlite3')
+  return unpack(`python-tool-${version}.sqlite3.gz`)
+}
+
+/** A snapshot in version 1 of the format: of the collection `churned` in `default_database` of the fixture of Chroma 1.5.9. */
+export function firstVersion(): string {
+  return unpack('snapshot-version-1.sqlite3.gz')
+}
+
+function unpack(name: string): string {
+  const archive = new URL(`../fixtures/${name}`, import.meta.url)
+  const file = join(temporaryFolder(), 'snapshot.sqlite3')
   writeFileSync(file, gunzipSync(readFileSync(fileURLToPath(archive))))
   return file
 }

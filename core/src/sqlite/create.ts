@@ -19,7 +19,7 @@ export async function createDatabase(file: string): Promise<Database> {
  * Opens a database that this process is making once more, to read what is committed while the first connection adds to it.
  * It takes no lock and notices no change: pages that are there already must stay as they are.
  */
-export async function openCommitted({file}: Database): Promise<Database> {
+export async function openCommitted({file}: Pick<Database, 'file'>): Promise<Database> {
   return connectTo(file, 'immutable')
 }
 

@@ -4,13 +4,15 @@ import type {PersistDir, SchemaVersions} from '@chops/core/persist-dir'
 import {countRecordsOf} from '@chops/core/record-counts'
 
 import {type Compression, COMPRESSIONS} from './compression.js'
-import {FORMAT_VERSION} from './tables.js'
+import {FORMAT_VERSION, FORMAT_VERSIONS} from './tables.js'
 
 /** What `snapshot_info` says about a snapshot, its keys being those of `infoRows`. */
 export interface SnapshotInfo {
   compression: Compression
   /** ISO 8601, in UTC; null where the file does not say. */
   createdAt: null | string
+  /** 0 for a snapshot of the Python tool. */
+  formatVersion: number
   /** Records as Chroma counted them; without the pending log in a snapshot of the Python tool. */
   records: number
   schema: SchemaVersions
@@ -38,8 +40,9 @@ export async function infoRows(
 export function parseInfo(rows: readonly {key: string; value: string}[]): SnapshotInfo | string {
   const values = new Map(rows.map(({key, value}) => [key, value]))
   const version = values.get('format_version')
-  if (version !== String(FORMAT_VERSION))
-    return `has the format version ${version}, and this chops reads ${FORMAT_VERSION}`
+  const formatVersion = FORMAT_VERSIONS.find((known) => version === String(known))
+  if (formatVersion === undefined)
+    return `has the format version ${version}, and this chops reads ${FORMAT_VERSIONS.join(' and ')}`
   const number = (key: string): number => {
     const value = values.get(key) ?? ''
     return /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN
@@ -56,6 +59,6 @@ export function parseInfo(rows: readonly {key: string; value: string}[]): Snapsh
   const isDated = typeof createdAt === 'string'
   const isComplete = [records, ...Object.values(schema)].every((value) => Number.isSafeInteger(value))
   return compression !== undefined && isDated && isComplete
-    ? {compression, createdAt, records, schema}
+    ? {compression, createdAt, formatVersion, records, schema}
     : 'lacks a part of its description (snapshot_info)'
 }

@@ -31,6 +31,7 @@ export async function readPythonInfo(db: Database, {configJson}: SnapshotCollect
   return {
     compression: 'zlib',
     createdAt: null,
+    formatVersion: 0,
     records: records?.count ?? 0,
     schema: isRust ? RUST_ENGINE : PYTHON_ENGINE,
   }

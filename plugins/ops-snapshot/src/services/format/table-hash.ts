@@ -8,7 +8,7 @@ import {type TableName, TABLES} from './tables.js'
 const PAGE = 8192
 
 /** Bytes of texts and blobs that are read at once, when they are more than one row or record. */
-const PAGE_BYTES = 1 << 24
+const PAGE_BYTES = 1 << 22
 
 export interface TableDigest {
   rows: number
@@ -20,31 +20,31 @@ export interface TableDigest {
  * text and that of all floats.
  *
  * A value as text is `n` for NULL, `i` and its digits for an INTEGER, `t`, its bytes, `:` and itself for a TEXT, `b`, its
- * bytes, `:` and itself in hexadecimal for a BLOB, and `r` for a REAL; each is followed by `,`. SQLite puts them together,
- * because most of the time would go into bringing value by value to JavaScript. Floats are 8 bytes each, big-endian: their
- * text differs from one SQLite to another.
+ * bytes, `:` and itself for a BLOB, which version 1 has in hexadecimal, and `r` for a REAL; each is followed by `,`. SQLite
+ * puts them together, because most of the time would go into bringing value by value to JavaScript. Floats are 8 bytes
+ * each, big-endian: their text differs from one SQLite to another.
  *
- * Memory: a page of rows, some 50 MB at most; more only where a single record is larger.
+ * Memory: a page of rows, some 15 MB at most; more only where a single record is larger.
  *
- * @param schema of the file, where it is attached
+ * @param version of the format
  */
 export async function digestTable(
-  db: Database,
+  db: Pick<Database, 'all'>,
   name: TableName,
-  {schema = 'main', signal}: {schema?: string; signal?: AbortSignal | undefined} = {},
+  version: number,
+  signal?: AbortSignal,
 ): Promise<TableDigest> {
   const {columns, key} = TABLES[name]
-  const from = `${schema}.${name}`
   const order = key === 'rowid' ? key : `${key}, key`
   const range = `${key} > ? AND ${key} <= ? ORDER BY ${order}`
-  const line = columns.map((column) => valueText(column)).join(' || ')
-  const lines = `SELECT CAST(group_concat(line, '') AS BLOB) AS text FROM (SELECT ${line} AS line FROM ${from} WHERE ${range})`
+  const line = columns.map((column) => valueText(column, version)).join(' || ')
+  const lines = `SELECT CAST(group_concat(line, '') AS BLOB) AS text FROM (SELECT ${line} AS line FROM main.${name} WHERE ${range})`
   const floats = columns.includes('float_value')
-    ? `SELECT float_value AS value FROM ${from} WHERE float_value IS NOT NULL AND ${range}`
+    ? `SELECT float_value AS value FROM main.${name} WHERE float_value IS NOT NULL AND ${range}`
     : undefined
   const [texts, doubles] = [createHash('sha256'), createHash('sha256')]
   let rows = 0
-  for await (const {after, count, last} of pagesOf(db, name, from)) {
+  for await (const {after, count, last} of pagesOf(db, name)) {
     signal?.throwIfAborted()
     for (const {text} of await db.all<{text: Uint8Array}>(lines, [after, last])) texts.update(text)
     if (floats !== undefined) addFloats(doubles, await db.all<{value: number}>(floats, [after, last]))
@@ -67,13 +67,13 @@ interface Page {
  *
  * @yields pages of bounded size, in order
  */
-async function* pagesOf(db: Database, name: TableName, from: string): AsyncGenerator<Page> {
+async function* pagesOf(db: Pick<Database, 'all'>, name: TableName): AsyncGenerator<Page> {
   const {key, texts} = TABLES[name]
   const bytes = texts.map((column) => `ifnull(octet_length(${column}), 0)`).join(' + ')
   const keys =
     key === 'rowid'
-      ? `SELECT rowid AS page, 1 AS n, ${bytes} AS bytes FROM ${from} WHERE rowid > ?`
-      : `SELECT ${key} AS page, COUNT(*) AS n, sum(${bytes}) AS bytes FROM ${from} WHERE ${key} > ? GROUP BY ${key}`
+      ? `SELECT rowid AS page, 1 AS n, ${bytes} AS bytes FROM main.${name} WHERE rowid > ?`
+      : `SELECT ${key} AS page, COUNT(*) AS n, sum(${bytes}) AS bytes FROM main.${name} WHERE ${key} > ? GROUP BY ${key}`
   const next = `SELECT max(page) AS last, sum(n) AS count, sum(bytes) AS bytes FROM (${keys} ORDER BY ${key} LIMIT ?)`
   let limit = PAGE
   let after = Number.MIN_SAFE_INTEGER
@@ -92,12 +92,13 @@ async function* pagesOf(db: Database, name: TableName, from: string): AsyncGener
 }
 
 /** Most values are NULL; SQLite sees that without a call. */
-function valueText(column: string): string {
+function valueText(column: string, version: number): string {
+  const bytes = version === 1 ? `hex(${column})` : `CAST(${column} AS TEXT)`
   return `CASE WHEN ${column} IS NULL THEN 'n,' ELSE CASE typeof(${column})
     WHEN 'integer' THEN 'i' || ${column} || ','
     WHEN 'real' THEN 'r,'
     WHEN 'text' THEN 't' || octet_length(${column}) || ':' || ${column} || ','
-    ELSE 'b' || length(${column}) || ':' || hex(${column}) || ',' END END`
+    ELSE concat('b', length(${column}), ':', ${bytes}, ',') END END`
 }
 
 function addFloats(hash: Hash, values: readonly {value: number}[]): void {

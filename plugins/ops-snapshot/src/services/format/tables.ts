@@ -1,7 +1,10 @@
 import {INDEX_FILES} from '@chops/core/persist-dir'
 
-/** The version of the format, see docs/snapshot-format.md. A reader refuses every other. */
-export const FORMAT_VERSION = 1
+/** The version of the format that is written, see docs/snapshot-format.md. */
+export const FORMAT_VERSION = 2
+
+/** Those that are read. */
+export const FORMAT_VERSIONS: readonly number[] = [1, FORMAT_VERSION]
 
 /** Bytes of an index file in one row of `hnsw_segment_data`. */
 export const CHUNK_BYTES = 1 << 20

@@ -1,5 +1,5 @@
 import {damaged} from '@chops/core/errors'
-import {requireFreeSpace} from '@chops/core/change'
+import {allEnded, requireFreeSpace} from '@chops/core/change'
 import {type IndexMetadataSummary} from '@chops/core/hnsw'
 import {requireSoundSegment} from '@chops/core/index-files'
 import type {Database} from '@chops/core/sqlite'
@@ -9,10 +9,10 @@ import {join} from 'node:path'
 
 import {requireConsistentRows} from './consistency.js'
 import {contradiction} from './contents.js'
+import {digestTables} from './digest-tables.js'
 import {countsFrom, type SnapshotCounts} from './counts.js'
 import type {Snapshot} from './open.js'
 import {readIndexFiles, type ReadIndexOptions, readStoredFiles, type StoredFile} from './read-index.js'
-import {digestTable} from './table-hash.js'
 import {indexBytes, TABLE_NAMES, type TableName} from './tables.js'
 
 /**
@@ -41,16 +41,15 @@ export async function checkRows(snapshot: Snapshot): Promise<SnapshotCounts> {
  * @throws ChopsError `damaged` for the first table that differs
  */
 export async function compareTables(
-  {db, layout}: Snapshot,
+  {db, info, layout}: Snapshot,
   {signal}: {signal?: AbortSignal | undefined} = {},
 ): Promise<void> {
   if (layout === 'python') return
   const stated = await db.all<{name: string; row_count: number; sha256: string}>(
     'SELECT name, row_count, sha256 FROM snapshot_tables LIMIT 100',
   )
-  for (const name of TABLE_NAMES) {
+  for (const [name, {rows, sha256}] of await digestTables(db, info.formatVersion, signal)) {
     const expected = stated.find((row) => row.name === name)
-    const {rows, sha256} = await digestTable(db, name, {signal})
     if (!expected || expected.row_count !== rows || expected.sha256 !== sha256)
       throw contradiction(db, `has a table ${name} that does not have its checksum`)
   }
@@ -83,19 +82,27 @@ export async function verifySnapshot(
   options: ReadIndexOptions = {},
 ): Promise<{counts: SnapshotCounts; files: StoredFile[]}> {
   const counts = await checkRows(snapshot)
-  await compareTables(snapshot, options)
   const files = await readStoredFiles(snapshot)
   const folder = await mkdtemp(join(tmpdir(), 'chops-'))
   try {
     await requireFreeSpace(folder, indexBytes(files), 'checking the index files')
-    await readIndexFiles(snapshot, files, folder, options)
-    await verifyIndex(snapshot, folder, options).catch((error: unknown) => {
-      throw inSnapshot(snapshot, folder, error)
-    })
+    await allEnded([compareTables(snapshot, options), checkIndex(snapshot, files, folder, options)])
     return {counts, files}
   } finally {
     await rm(folder, {force: true, recursive: true})
   }
+}
+
+async function checkIndex(
+  snapshot: Snapshot,
+  files: readonly StoredFile[],
+  folder: string,
+  options: ReadIndexOptions,
+): Promise<void> {
+  await readIndexFiles(snapshot, files, folder, options)
+  await verifyIndex(snapshot, folder, options).catch((error: unknown) => {
+    throw inSnapshot(snapshot, folder, error)
+  })
 }
 
 /** Speaks of the snapshot where an error speaks of files that are only there for the check. */

@@ -9,10 +9,10 @@ import {dirname} from 'node:path'
 import {setTimeout as sleep} from 'node:timers/promises'
 
 import type {Compression} from '../format/compression.js'
+import {digestTables} from '../format/digest-tables.js'
 import {infoRows} from '../format/info.js'
 import {reserveSeal, seal} from '../format/seal.js'
-import {digestTable} from '../format/table-hash.js'
-import {DDL, indexBytes, TABLE_NAMES} from '../format/tables.js'
+import {DDL, FORMAT_VERSION, indexBytes} from '../format/tables.js'
 import {copyRows, SOURCE} from './copy-rows.js'
 import {countsOf, type SnapshotCounts} from '../format/counts.js'
 import {inspectSourceFiles, requireUnchanged, type SourceFiles} from './source-files.js'
@@ -113,8 +113,7 @@ async function writeRows(
   await db.exec('COMMIT; BEGIN')
   const rowsOnly = await openCommitted(db)
   try {
-    for (const name of TABLE_NAMES) {
-      const {rows, sha256} = await digestTable(rowsOnly, name, {signal})
+    for (const [name, {rows, sha256}] of await digestTables(rowsOnly, FORMAT_VERSION, signal)) {
       await db.run('INSERT INTO snapshot_tables (name, row_count, sha256) VALUES (?, ?, ?)', [
         name,
         rows,
