@@ -68,7 +68,9 @@ export async function verifyIndex(
 ): Promise<IndexMetadataSummary | undefined> {
   const {collection, db, parameters} = snapshot
   const rules = {cosine: parameters.space === 'cosine', dimension: collection.dimension}
-  const metadata = await requireSoundSegment(folder, rules, {signal})
+  const metadata = await requireSoundSegment(folder, rules, {signal}).catch((error: unknown) => {
+    throw inSnapshot(snapshot, folder, error)
+  })
   if (metadata && collection.dimension === null)
     throw contradiction(db, 'holds an index of a collection without a dimension')
   if (!metadata && collection.vector.maxSeqId !== undefined)
@@ -100,13 +102,11 @@ async function checkIndex(
   options: ReadIndexOptions,
 ): Promise<void> {
   await readIndexFiles(snapshot, files, folder, options)
-  await verifyIndex(snapshot, folder, options).catch((error: unknown) => {
-    throw inSnapshot(snapshot, folder, error)
-  })
+  await verifyIndex(snapshot, folder, options)
 }
 
 /** Speaks of the snapshot where an error speaks of files that are only there for the check. */
-export function inSnapshot({file}: Snapshot, folder: string, error: unknown): unknown {
+function inSnapshot({file}: Snapshot, folder: string, error: unknown): unknown {
   if (!(error instanceof Error) || !error.message.includes(folder)) return error
   return damaged(`The index in ${file} is not sound: ${error.message.replaceAll(join(folder, '/'), '')}`, {
     cause: error,

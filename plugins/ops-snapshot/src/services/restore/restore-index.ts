@@ -8,7 +8,7 @@ import {join} from 'node:path'
 
 import type {Snapshot} from '../format/open.js'
 import {readIndexFiles, type ReadIndexOptions, readStoredFiles} from '../format/read-index.js'
-import {inSnapshot, verifyIndex} from '../format/verify.js'
+import {verifyIndex} from '../format/verify.js'
 
 export interface RestoredIndex {
   /** The newest log row that the index has applied, by the numbers of the snapshot. */
@@ -34,9 +34,7 @@ export async function restoreIndex(
     await readIndexFiles(snapshot, files, folder, options)
   }
 
-  const metadata = await verifyIndex(snapshot, folder, options).catch((error: unknown) => {
-    throw inSnapshot(snapshot, folder, error)
-  })
+  const metadata = await verifyIndex(snapshot, folder, options)
   if (files.length > 0) await fsyncPath(folder)
   return {applied: vector.maxSeqId ?? metadata?.maxSeqId ?? 0, isPersisted: metadata !== undefined}
 }
