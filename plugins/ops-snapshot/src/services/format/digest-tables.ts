@@ -50,10 +50,9 @@ async function digestInThreads(
   const names = TABLE_NAMES.toReversed().values()
   const work = async (): Promise<void> => {
     const thread = new Worker(THREAD, {execArgv: [], workerData: job})
+    // Fails with the thread, also when nothing waits for an answer.
     const ended = once(thread, 'exit')
-    // An error may come as well when nothing waits for an answer.
     ended.catch(() => {})
-    thread.on('error', () => {})
     try {
       for (const name of names) {
         tell(thread, {name})
