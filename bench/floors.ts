@@ -1,12 +1,13 @@
-import {mkdir, rm, stat} from 'node:fs/promises'
+import {mkdir, rm} from 'node:fs/promises'
 import {join} from 'node:path'
 
+import {sizeOf} from '../core/src/persist-dir/sizes.js'
 import {temporaryFolder} from '../test/support/fixtures.js'
 import {bareFtsRebuild, bareSql, copying, thenHashing} from './bare.js'
 import {chops} from './chops.js'
 import {COLLECTION} from './data/database.js'
 import type {Shape} from './data/index-files.js'
-import {copyDirectory, filesOf, largeDirectoryWithDocuments} from './data/large-directory.js'
+import {copyDirectory, largeDirectoryWithDocuments} from './data/large-directory.js'
 import {compare, type Row} from './results.js'
 import {type Command, interleave} from './run.js'
 import {touchMemory} from './touch-memory.js'
@@ -22,7 +23,7 @@ const FTS_GOAL = 1.1
 /** What copies or rewrites much of a large directory, beside the least that the same job takes. */
 export async function measureFloors(shape: Shape): Promise<Row[]> {
   const directory = await largeDirectoryWithDocuments(shape, LOGGED_ROWS)
-  const size = await sizeOfFiles(await filesOf(directory))
+  const {apparent: size} = await sizeOf(directory)
   const folder = temporaryFolder()
   const [copy, made] = [join(folder, 'persist'), join(folder, 'made')]
   const jobs: {bases: Record<string, Command>; command: Command; goal: number; name: string}[] = [
@@ -101,9 +102,4 @@ export async function measureFloors(shape: Shape): Promise<Row[]> {
   }
 
   return rows
-}
-
-async function sizeOfFiles(files: readonly string[]): Promise<number> {
-  const stats = await Promise.all(files.map((file) => stat(file)))
-  return stats.reduce((sum, {size}) => sum + size, 0)
 }
