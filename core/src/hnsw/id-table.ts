@@ -122,7 +122,7 @@ export class IdTable {
       if (used[slot] === 0) continue
       const to = this.search(lanes, LANES * slot)
       this.used[to] = 1
-      this.lanes.set(lanes.subarray(LANES * slot, LANES * slot + LANES), LANES * to)
+      for (let lane = 0; lane < LANES; lane++) this.lanes[LANES * to + lane] = lanes[LANES * slot + lane] as number
       this.marks[to] = marks[slot] as number
       this.numbers[to] = numbers[slot] as number
     }

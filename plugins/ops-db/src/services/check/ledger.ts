@@ -123,7 +123,8 @@ export function checkLedger(
 }
 
 /**
- * In the order of the index over segments and ids, which has all that is asked for.
+ * In the order of the index over segments and ids, which has all that is asked for. The next page is fetched while the
+ * caller takes one: with the `sqlite3` package SQLite works on it in a thread of its own.
  *
  * @yields the ids of one page
  */
@@ -133,19 +134,34 @@ async function* recordPages(
 ): AsyncGenerator<string[]> {
   const segment = collection.metadataSegment?.id
   if (segment === undefined) return
-  let after: string | undefined
-  for (;;) {
-    signal?.throwIfAborted()
-    const page: {id: string}[] = await db.all<{id: string}>(
+  const fetch = (after?: string): Promise<{id: string}[]> =>
+    db.all<{id: string}>(
       `SELECT CAST(embedding_id AS TEXT) AS id FROM embeddings
        WHERE segment_id = ? ${after === undefined ? '' : 'AND embedding_id > ?'} ORDER BY embedding_id LIMIT ${PAGE}`,
       after === undefined ? [segment] : [segment, after],
     )
-    const last = page.at(-1)
-    if (!last) return
-    yield page.map(({id}) => id)
-    if (page.length < PAGE || last.id === after) return
-    after = last.id
+  let after: string | undefined
+  let fetching = fetch()
+  try {
+    for (;;) {
+      signal?.throwIfAborted()
+      const page = await fetching
+      const last = page.at(-1)
+      if (!last) return
+      const isLast = page.length < PAGE || last.id === after
+      after = last.id
+      if (!isLast) {
+        fetching = fetch(after)
+        // Met when the caller is done with this page.
+        fetching.catch(() => {})
+      }
+
+      yield page.map(({id}) => id)
+      if (isLast) return
+    }
+  } finally {
+    // Nothing is read any more when the caller goes on.
+    await fetching.catch(() => {})
   }
 }
 
