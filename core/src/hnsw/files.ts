@@ -1,7 +1,6 @@
-import {constants} from 'node:fs'
-import {type FileHandle, open} from 'node:fs/promises'
 import {join} from 'node:path'
 import {damaged} from '../errors.js'
+import {OpenFile} from './open-file.js'
 import {type HnswFile, type HnswProblem, problemError} from './problems.js'
 
 /** What every pass over an index file takes; `onProgress` counts bytes of that file. */
@@ -14,7 +13,7 @@ export interface ScanOptions {
 export interface IndexFile {
   /** Bytes on the disk; far fewer than `size` in a sparse file. */
   allocated: number
-  close(): Promise<void>
+  close(): void
   /** Fills `target` from a byte position, or throws a damaged-file error (H5, H9) when the file ends before. */
   read(target: Uint8Array, position: number): Promise<void>
   size: number
@@ -30,7 +29,7 @@ function unreadable(file: HnswFile, error: unknown): HnswProblem {
 }
 
 async function readFully(
-  handle: FileHandle,
+  opened: OpenFile,
   path: string,
   target: Uint8Array,
   position: number,
@@ -39,7 +38,7 @@ async function readFully(
   while (done < target.length) {
     let bytesRead = 0
     try {
-      ;({bytesRead} = await handle.read(target, done, target.length - done, position + done))
+      bytesRead = await opened.read(target.subarray(done), position + done)
     } catch (error) {
       if (!isSystemError(error)) throw error
       throw damaged(`${path} cannot be read (${error.message}).`, {cause: error, file: path})
@@ -57,28 +56,26 @@ async function readFully(
 }
 
 /** Opens one of the four files, or says why that is impossible (H3). */
-export async function tryOpenIndexFile(folder: string, file: HnswFile): Promise<HnswProblem | IndexFile> {
+export function tryOpenIndexFile(folder: string, file: HnswFile): HnswProblem | IndexFile {
   const path = join(folder, file)
-  let handle: FileHandle | undefined
+  let opened: OpenFile
   try {
-    // O_NONBLOCK: opening a named pipe that somebody put here must not wait for a writer.
-    handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
-    const stat = await handle.stat()
-    if (!stat.isFile()) {
-      await handle.close()
-      return {file, id: 'H3', what: 'is not a regular file'}
-    }
-
-    const opened = handle
-    return {
-      allocated: stat.blocks * 512,
-      close: () => opened.close(),
-      read: (target, position) => readFully(opened, path, target, position),
-      size: stat.size,
-    }
+    opened = OpenFile.open(path)
   } catch (error) {
-    await handle?.close()
     return unreadable(file, error)
+  }
+
+  const {stats} = opened
+  if (!stats.isFile()) {
+    opened.close()
+    return {file, id: 'H3', what: 'is not a regular file'}
+  }
+
+  return {
+    allocated: stats.blocks * 512,
+    close: () => opened.close(),
+    read: (target, position) => readFully(opened, path, target, position),
+    size: stats.size,
   }
 }
 
@@ -86,11 +83,11 @@ export async function tryOpenIndexFile(folder: string, file: HnswFile): Promise<
  * Opens one of the four files; throws a damaged-file error when it is missing, unreadable, not a regular file
  * or shorter than `atLeast` bytes, which makes a size that a header announces safe to set memory aside for.
  */
-export async function openIndexFile(folder: string, file: HnswFile, atLeast = 0): Promise<IndexFile> {
-  const opened = await tryOpenIndexFile(folder, file)
+export function openIndexFile(folder: string, file: HnswFile, atLeast = 0): IndexFile {
+  const opened = tryOpenIndexFile(folder, file)
   if ('id' in opened) throw problemError(folder, opened)
   if (opened.size >= atLeast) return opened
-  await opened.close()
+  opened.close()
   const what = `is ${opened.size} bytes long, but its elements take ${atLeast}`
   throw problemError(folder, {file, id: 'H5', what})
 }

@@ -36,8 +36,8 @@ export async function loadGraph(
   {onRows, ...options}: LoadOptions = {},
 ): Promise<HnswGraph> {
   const {curElementCount, maxM, maxM0, sizeDataPerElement} = header
-  const file = await openIndexFile(folder, 'data_level0.bin', curElementCount * sizeDataPerElement)
-  await file.close()
+  const file = openIndexFile(folder, 'data_level0.bin', curElementCount * sizeDataPerElement)
+  file.close()
 
   const read = await readLevels(folder, header, {signal: options.signal})
   if ('broken' in read) throw problemError(folder, read.broken)

@@ -112,13 +112,13 @@ export async function sizeProblems(
   ]
   const problems: HnswProblem[] = []
   for (const [file, bytes] of needed) {
-    const opened = await tryOpenIndexFile(folder, file)
+    const opened = tryOpenIndexFile(folder, file)
     if ('id' in opened) {
       problems.push(opened)
       continue
     }
 
-    await opened.close()
+    opened.close()
     if (opened.size < bytes) {
       const what = `is ${opened.size} bytes long, but its ${curElementCount} elements take ${bytes}`
       problems.push({file, id: 'H5', what})
@@ -129,7 +129,7 @@ export async function sizeProblems(
 }
 
 async function inspectHeaderFile(folder: string): Promise<{header?: HnswHeader; problems: HnswProblem[]}> {
-  const opened = await tryOpenIndexFile(folder, 'header.bin')
+  const opened = tryOpenIndexFile(folder, 'header.bin')
   if ('id' in opened) return {problems: [opened]}
   try {
     if (opened.size !== HEADER_SIZE) {
@@ -143,7 +143,7 @@ async function inspectHeaderFile(folder: string): Promise<{header?: HnswHeader; 
     const problems = headerProblems(header)
     return problems.every(({id}) => id === 'H11') ? {header, problems} : {problems}
   } finally {
-    await opened.close()
+    opened.close()
   }
 }
 

@@ -122,7 +122,8 @@ export class IdTable {
       if (used[slot] === 0) continue
       const to = this.search(lanes, LANES * slot)
       this.used[to] = 1
-      for (let lane = 0; lane < LANES; lane++) this.lanes[LANES * to + lane] = lanes[LANES * slot + lane] as number
+      for (let lane = 0; lane < LANES; lane++)
+        this.lanes[LANES * to + lane] = lanes[LANES * slot + lane] as number
       this.marks[to] = marks[slot] as number
       this.numbers[to] = numbers[slot] as number
     }

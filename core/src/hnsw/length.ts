@@ -20,7 +20,7 @@ export async function readNorms(
   {onProgress, signal}: ScanOptions = {},
 ): Promise<Float32Array> {
   const total = header.curElementCount * 4
-  const file = await openIndexFile(folder, FILE, total)
+  const file = openIndexFile(folder, FILE, total)
   try {
     const norms = allocate(folder, () => new Float32Array(header.curElementCount))
     const bytes = new Uint8Array(norms.buffer)
@@ -33,7 +33,7 @@ export async function readNorms(
 
     return norms
   } finally {
-    await file.close()
+    file.close()
   }
 }
 

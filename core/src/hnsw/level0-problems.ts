@@ -65,8 +65,8 @@ export async function level0Problems(
 ): Promise<HnswProblem[]> {
   const {curElementCount, dimension, sizeDataPerElement} = header
   const {norms, onElement} = options
-  const file = await openIndexFile(folder, FILE, curElementCount * sizeDataPerElement)
-  await file.close()
+  const file = openIndexFile(folder, FILE, curElementCount * sizeDataPerElement)
+  file.close()
 
   const links = new LinkRules(folder, header)
   const labels = allocate(folder, () => new Float64Array(curElementCount))

@@ -120,7 +120,7 @@ export async function* level0Chunks(
 ): AsyncGenerator<Level0Chunk, void> {
   const {curElementCount, sizeDataPerElement} = header
   if (curElementCount === 0) return
-  const file = await openIndexFile(folder, 'data_level0.bin')
+  const file = openIndexFile(folder, 'data_level0.bin')
   const rows = Math.min(curElementCount, Math.max(1, Math.floor(CHUNK_BYTES / sizeDataPerElement)))
   const load = async (spare: Level0Chunk | undefined, firstId: number): Promise<Level0Chunk> => {
     const count = Math.min(rows, curElementCount - firstId)
@@ -148,7 +148,7 @@ export async function* level0Chunks(
     }
   } finally {
     await ahead?.catch(() => {})
-    await file.close()
+    file.close()
   }
 }
 

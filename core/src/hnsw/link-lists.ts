@@ -79,7 +79,7 @@ export async function walkLinkLists(
   const {curElementCount, maxLevel, maxM} = header
   const highest = isLevel(maxLevel) ? maxLevel : HIGHEST_LEVEL
   const listBytes = 4 * maxM + 4
-  const file = await openIndexFile(folder, FILE)
+  const file = openIndexFile(folder, FILE)
   try {
     const longestRecord = 1 + (highest * listBytes) / 4
     const capacity = Math.min(Math.max(CHUNK_BYTES / 4, longestRecord), Math.floor(file.size / 4))
@@ -112,7 +112,7 @@ export async function walkLinkLists(
     const what = `has run away: it is ${file.size} bytes long (${file.allocated} on the disk), but its records end at ${end}`
     return {runaway: problem(what)}
   } finally {
-    await file.close()
+    file.close()
   }
 }
 
@@ -128,8 +128,8 @@ export async function readLevels(
   options: ScanOptions = {},
 ): Promise<{broken: HnswProblem} | {levels: Uint8Array; runaway?: HnswProblem}> {
   const {curElementCount} = header
-  const file = await openIndexFile(folder, FILE)
-  await file.close()
+  const file = openIndexFile(folder, FILE)
+  file.close()
   const least = curElementCount * 4
   if (file.size < least) {
     return {

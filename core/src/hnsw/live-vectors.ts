@@ -90,8 +90,8 @@ async function copyVectors(
   {isWanted, most, pass = plainPass(folder, header), room = 0, ...options}: CopyOptions,
 ): Promise<LiveVectors & {found: number}> {
   const {curElementCount, dimension, sizeDataPerElement} = header
-  const file = await openIndexFile(folder, 'data_level0.bin', curElementCount * sizeDataPerElement)
-  await file.close()
+  const file = openIndexFile(folder, 'data_level0.bin', curElementCount * sizeDataPerElement)
+  file.close()
 
   const vectors = allocate(folder, () => new Float32Array((most + room) * dimension))
   const internalIds = new Uint32Array(most)

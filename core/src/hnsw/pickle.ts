@@ -1,8 +1,7 @@
 import {isUtf8} from 'node:buffer'
-import {constants} from 'node:fs'
-import {type FileHandle, open} from 'node:fs/promises'
 import {type ChopsError, damaged} from '../errors.js'
 import type {ScanOptions} from './files.js'
+import {OpenFile} from './open-file.js'
 import {
   OPAQUE,
   type PickleClass,
@@ -53,14 +52,13 @@ export async function readPickle(
   fields: PickleFields,
   options: ReadPickleOptions,
 ): Promise<PickleEnd> {
-  let handle: FileHandle | undefined
+  let opened: OpenFile | undefined
   try {
-    // O_NONBLOCK: opening a named pipe that somebody put here must not wait for a writer.
-    handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
-    const stats = await handle.stat()
+    opened = OpenFile.open(file)
+    const {stats} = opened
     if (!stats.isFile()) throw damaged(`${file} is not a regular file.`, {file})
     if (stats.size === 0) throw damaged(`${file} is empty.`, {file, next: NEXT})
-    return await new PickleScanner(file, stats.size, fields, options).scan(handle)
+    return await new PickleScanner(file, stats.size, fields, options).scan(opened)
   } catch (error) {
     if (!(error instanceof Error) || !('syscall' in error)) throw error
     throw damaged(`${file} cannot be read (${error.message}).`, {
@@ -69,7 +67,7 @@ export async function readPickle(
       next: 'Check that the file exists and that you may read it.',
     })
   } finally {
-    await handle?.close()
+    opened?.close()
   }
 }
 
@@ -100,10 +98,10 @@ class PickleScanner {
     this.machine = new PickleMachine(fields, className, (what) => this.failure(what))
   }
 
-  async scan(handle: FileHandle): Promise<PickleEnd> {
+  async scan(opened: OpenFile): Promise<PickleEnd> {
     while (!this.machine.stopped) {
       this.options.signal?.throwIfAborted()
-      await this.fill(handle)
+      await this.fill(opened)
       this.takeComplete()
       this.options.onProgress?.(this.offset, this.size)
     }
@@ -115,7 +113,7 @@ class PickleScanner {
     return this.base + this.position
   }
 
-  private async fill(handle: FileHandle): Promise<void> {
+  private async fill(opened: OpenFile): Promise<void> {
     if (this.offset + this.wanted > this.size) throw this.truncated()
     const rest = this.buffer.subarray(this.position, this.end)
     if (this.wanted > this.buffer.length) this.buffer = Buffer.allocUnsafe(this.wanted)
@@ -125,7 +123,8 @@ class PickleScanner {
     this.position = 0
     while (this.end < this.wanted) {
       const room = Math.min(this.buffer.length, this.size - this.base) - this.end
-      const {bytesRead} = await handle.read(this.buffer, this.end, room, this.base + this.end)
+      const into = this.buffer.subarray(this.end, this.end + room)
+      const bytesRead = await opened.read(into, this.base + this.end)
       if (bytesRead === 0) throw this.truncated()
       this.end += bytesRead
     }

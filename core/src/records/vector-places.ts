@@ -68,24 +68,20 @@ export class VectorPlaces {
     const isCosine = hnswParametersOf(dir, collection).space === 'cosine'
     const header = await readUsableHeader(folder, {cosine: isCosine})
     const norms = isCosine ? await readNorms(folder, header, {signal: options.signal}) : undefined
-    const file = await openIndexFile(
-      folder,
-      'data_level0.bin',
-      header.curElementCount * header.sizeDataPerElement,
-    )
+    const file = openIndexFile(folder, 'data_level0.bin', header.curElementCount * header.sizeDataPerElement)
     const places = new VectorPlaces(dir, collection, {file, header, norms})
     try {
       await places.locate(folder, header, metadata.idToLabel, options)
       await places.followLog(segment.maxSeqId ?? metadata.maxSeqId ?? 0, options.signal)
       return places
     } catch (error) {
-      await file.close()
+      file.close()
       throw error
     }
   }
 
   async close(): Promise<void> {
-    await this.index?.file.close()
+    this.index?.file.close()
   }
 
   has(id: string): boolean {

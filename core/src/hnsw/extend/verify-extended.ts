@@ -120,7 +120,7 @@ export async function verifyExtended(options: ExtendedOptions): Promise<Verified
         old: await readNorms(oldFolder, oldHeader, {signal}),
       }
     : undefined
-  const oldRows = await openIndexFile(oldFolder, 'data_level0.bin')
+  const oldRows = openIndexFile(oldFolder, 'data_level0.bin')
   const total = 2 * curElementCount
   try {
     const comparison = new ExtensionComparison(options, oldHeader, oldRows, norms)
@@ -140,6 +140,6 @@ export async function verifyExtended(options: ExtendedOptions): Promise<Verified
     onProgress?.(total, total)
     return verified
   } finally {
-    await oldRows.close()
+    oldRows.close()
   }
 }
