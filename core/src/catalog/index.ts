@@ -21,4 +21,3 @@ export {hasColumn, type Metadata, type MetadataValue, readMetadata} from './meta
 export {type Places, readPlaces} from './places.js'
 export {type CollectionChoice, collectionText, fullName, selectCollection} from './select-collection.js'
 export {decodeSeqId, encodeSeqId, keepsVectorSeqIdInTable, seqIdText} from './seq-id.js'
-export {writeHnswParameters, writeMetadataParameters} from './write-hnsw-parameters.js'

@@ -1,3 +1,5 @@
+export {writeHnswParameters, writeMetadataParameters} from '../catalog/write-hnsw-parameters.js'
+export {createChromaDatabase} from '../persist-dir/create.js'
 export {allEnded} from './all-ended.js'
 export {backUpDatabase, type DatabaseBackup} from './database-backup.js'
 export {requireFreeSpace} from './disk-space.js'

@@ -1,5 +1,9 @@
 import type {Input, ParserOutput} from '@oclif/core/interfaces'
 
+import type {Catalog, Collection} from '../catalog/catalog.js'
+import type {CollectionFlags} from './choose-collection.js'
+import type {ReportStep} from './steps.js'
+
 import {Command} from '@oclif/core/command'
 
 import {escapeControls} from '../output/escape.js'
@@ -10,7 +14,6 @@ import {openPersistDir, type PersistDir} from '../persist-dir/persist-dir.js'
 import {EXIT_CODE} from './exit-codes.js'
 import {type Failure, failureOf} from './failure.js'
 import {type Progress, withProgress} from './progress.js'
-import {type ReportStep, runSteps} from './steps.js'
 
 /** What `changeFlags` parse to. */
 export interface ChangeFlags {
@@ -62,6 +65,12 @@ export abstract class ChopsCommand extends Command {
     }
 
     return parsed
+  }
+
+  /** The collection that the flags name; without `--collection` a list to pick from in a terminal. */
+  protected async chooseCollection(catalog: Catalog, flags: CollectionFlags): Promise<Collection> {
+    const {chooseCollection} = await import('./choose-collection.js')
+    return chooseCollection(catalog, flags, this.signal)
   }
 
   /** Asks on stderr before anything changes; false means the user said no. `yes` is the command's `--yes` flag. */
@@ -171,11 +180,12 @@ export abstract class ChopsCommand extends Command {
    * Runs work of several steps under a listr2 list on stderr; nothing is shown with `--json`. `units` says what a step
    * counts, where its rate is worth showing.
    */
-  protected runSteps<Step extends string, T>(
+  protected async runSteps<Step extends string, T>(
     steps: Record<Step, string>,
     work: (report: ReportStep<Step>) => Promise<T>,
     {units}: {units?: Partial<Record<Step, string>>} = {},
   ): Promise<T> {
+    const {runSteps} = await import('./steps.js')
     return runSteps(steps, work, {quiet: this.jsonEnabled(), units})
   }
 

@@ -1,8 +1,10 @@
-import {Pace} from './pace.js'
-import {isRelayed, relay} from './relay.js'
-
 /** Reports how much of the work is done, in the work's own unit. */
 export type Progress = (done: number, total: number) => void
+
+/** Whether the process that started this one listens to `relay`: it then opened Node's channel between the two. */
+export function isRelayed(): boolean {
+  return process.connected === true
+}
 
 /** Work shorter than this shows nothing, and does not pay for loading listr2. */
 const PATIENCE_MS = 400
@@ -18,7 +20,11 @@ export async function withProgress<T>(
   work: (progress: Progress) => Promise<T>,
   {quiet, signal, unit}: {quiet: boolean; signal: AbortSignal; unit?: string | undefined},
 ): Promise<T> {
-  if (isRelayed()) return work(relay(title, unit))
+  if (isRelayed()) {
+    const {relay} = await import('./relay.js')
+    return work(relay(title, unit))
+  }
+
   let show: Progress = () => {}
   const running = work((done, total) => show(done, total))
   if (quiet || !process.stderr.isTTY) return running
@@ -32,7 +38,7 @@ export async function withProgress<T>(
     }),
   ])
   if (isQuick || signal.aborted) return running
-  const {createTasks} = await import('./tasks.js')
+  const [{createTasks}, {Pace}] = await Promise.all([import('./tasks.js'), import('./pace.js')])
   await createTasks([
     {
       async task(_, line) {

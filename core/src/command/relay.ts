@@ -14,11 +14,6 @@ export interface ProgressMessage {
 /** A page of records is done in less: nobody could read more than this. */
 const INTERVAL_MS = 100
 
-/** Whether the process that started this one listens: it then opened Node's channel between the two. */
-export function isRelayed(): boolean {
-  return process.connected === true
-}
-
 /** Reports the progress of one step to the process that started this one. */
 export function relay(title: string, unit?: string): Progress {
   return atMostEvery(INTERVAL_MS, (done, total) => {

@@ -1,7 +1,6 @@
-import type {Progress} from './progress.js'
-
 import {Pace} from './pace.js'
-import {isRelayed, relay} from './relay.js'
+import {isRelayed, type Progress} from './progress.js'
+import {relay} from './relay.js'
 
 /** What runs inside a step and has a share of its own. */
 export interface Part {

@@ -1,4 +1,3 @@
-export {deletePlanned, type KeepReason, planCleaning, type TopicCleaning} from './cleaning.js'
 export {logPages, type LogRange, type LogRow, readLogEnd} from './log-rows.js'
 export {OPERATION} from './operation.js'
 export {type PurgeMode, readPurgeMode, requirePurgeSetting, writePurgeMode} from './purge-mode.js'

@@ -1,4 +1,3 @@
-export {createChromaDatabase} from './create.js'
 export {exists} from './exists.js'
 export {
   type Generation,

@@ -4,8 +4,8 @@ import {
   type HnswParameters,
   hnswParametersOf,
   vectorSegmentOf,
-  writeHnswParameters,
 } from '@chops/core/catalog'
+import {writeHnswParameters} from '@chops/core/change'
 import type {PersistDir} from '@chops/core/persist-dir'
 import {transaction} from '@chops/core/sqlite'
 

@@ -1,4 +1,4 @@
-import type {KeepReason, TopicCleaning} from '@chops/core/log'
+import type {KeepReason, TopicCleaning} from '@chops/core/log-cleaning'
 import {formatBytes, formatCount, type TableData} from '@chops/core/output'
 
 import type {WalClean, WalCleanPlan} from '../services/wal-clean.js'

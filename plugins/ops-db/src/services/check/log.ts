@@ -1,5 +1,6 @@
 import {keepsVectorSeqIdInTable} from '@chops/core/catalog'
-import {planCleaning, readPurgeMode} from '@chops/core/log'
+import {readPurgeMode} from '@chops/core/log'
+import {planCleaning} from '@chops/core/log-cleaning'
 import {counted, formatBytes} from '@chops/core/output'
 
 import type {PendingLog} from './pending.js'

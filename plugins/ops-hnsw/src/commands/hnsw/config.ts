@@ -1,12 +1,6 @@
 import {collectionText, readCatalog} from '@chops/core/catalog'
 import {withWriteAccess} from '@chops/core/change'
-import {
-  changeFlags,
-  chooseCollection,
-  ChopsCommand,
-  collectionFlags,
-  persistDirArg,
-} from '@chops/core/command'
+import {changeFlags, ChopsCommand, collectionFlags, persistDirArg} from '@chops/core/command'
 import {usage} from '@chops/core/errors'
 
 import {parametersOf, runtimeFlags} from '../../flags.js'
@@ -50,7 +44,7 @@ export default class HnswConfig extends ChopsCommand {
     }
 
     const dir = await this.open(args.PERSIST_DIR)
-    const plan = planConfig(dir, await chooseCollection(await readCatalog(dir), flags, this.signal), wanted)
+    const plan = planConfig(dir, await this.chooseCollection(await readCatalog(dir), flags), wanted)
     const output = {...plan, applied: false, chromaVersion: this.chromaVersion(dir), dryRun: flags['dry-run']}
     if (plan.changes.length === 0) {
       this.log(`Nothing to change: these values are set already for ${collectionText(plan)}.`)

@@ -1,5 +1,5 @@
 import {readCatalog} from '@chops/core/catalog'
-import {chooseCollection, ChopsCommand, collectionFlags, persistDirArg} from '@chops/core/command'
+import {ChopsCommand, collectionFlags, persistDirArg} from '@chops/core/command'
 import * as Flags from '@oclif/core/flags'
 
 import {hnswInfoTables} from '../../render/hnsw-info.js'
@@ -40,7 +40,7 @@ Nothing is changed.`
   override async run(): Promise<HnswInfo> {
     const {args, flags} = await this.parse(HnswInfoCommand)
     const dir = await this.open(args.PERSIST_DIR)
-    const collection = await chooseCollection(await readCatalog(dir), flags, this.signal)
+    const collection = await this.chooseCollection(await readCatalog(dir), flags)
     const info = await this.withProgress('Reading the index', (onProgress) =>
       describeIndex(dir, collection, {onProgress, signal: this.signal, verbose: flags.verbose}),
     )

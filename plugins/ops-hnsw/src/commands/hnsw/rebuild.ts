@@ -1,7 +1,6 @@
 import {collectionText, readCatalog} from '@chops/core/catalog'
 import {
   changeFlags,
-  chooseCollection,
   ChopsCommand,
   collectionFlags,
   memoryFlag,
@@ -87,7 +86,7 @@ The new index is built beside the old one, read back and verified, and put in fo
     const catalog = await readCatalog(dir)
     const chosen = flags.all
       ? await selectFragmented(dir, catalog, flags, {signal: this.signal})
-      : [await chooseCollection(catalog, flags, this.signal)]
+      : [await this.chooseCollection(catalog, flags)]
     const planned: RebuildPlan[] = []
     const output: HnswRebuildOutput = {
       chromaVersion: this.chromaVersion(dir),

@@ -1,11 +1,5 @@
 import {readCatalog} from '@chops/core/catalog'
-import {
-  changeFlags,
-  chooseCollection,
-  ChopsCommand,
-  collectionFlags,
-  persistDirArg,
-} from '@chops/core/command'
+import {changeFlags, ChopsCommand, collectionFlags, persistDirArg} from '@chops/core/command'
 
 import {serverFlags, targetFlags} from '../../flags.js'
 import {lostText, pushedText, pushPlanTable} from '../../render/push.js'
@@ -55,7 +49,7 @@ A token belongs into the environment variable CHROMA_TOKEN. It appears in no out
     const endpoint = parseEndpoint({headers: flags.header, token: flags.token, url: flags.url})
     this.hideFromMessages(...endpoint.secrets)
     const dir = await this.open(args.PERSIST_DIR)
-    const collection = await chooseCollection(await readCatalog(dir), flags, this.signal)
+    const collection = await this.chooseCollection(await readCatalog(dir), flags)
     const target = {as: flags.as, database: flags['to-database'], tenant: flags['to-tenant']}
     const plan = await this.withProgress('Looking at both sides', () =>
       planPush(dir, collection, endpoint, {resume: flags.resume, signal: this.signal, target}),

@@ -1,5 +1,5 @@
 import {readCatalog} from '@chops/core/catalog'
-import {chooseCollection, ChopsCommand, collectionFlags, persistDirArg} from '@chops/core/command'
+import {ChopsCommand, collectionFlags, persistDirArg} from '@chops/core/command'
 import * as Flags from '@oclif/core/flags'
 
 import {countsTable, snapshotText} from '../../render/snapshot.js'
@@ -71,7 +71,7 @@ The index is checked first: one that no Chroma could load is refused. The direct
     const catalog = await readCatalog(dir)
     const plans = flags.all
       ? await planSnapshots(dir, catalog.collections, flags.output)
-      : [await planSnapshot(dir, await chooseCollection(catalog, flags, this.signal), flags.output)]
+      : [await planSnapshot(dir, await this.chooseCollection(catalog, flags), flags.output)]
     const output: CollectionSnapshotOutput = {
       chromaVersion: this.chromaVersion(dir),
       failed: [],

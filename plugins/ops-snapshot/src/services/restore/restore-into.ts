@@ -1,5 +1,12 @@
-import {type Collection, fullName, readCatalog, writeHnswParameters} from '@chops/core/catalog'
-import {allEnded, fsyncPath, removeUnlessOwned, requireFreeSpace, retire} from '@chops/core/change'
+import {type Collection, fullName, readCatalog} from '@chops/core/catalog'
+import {
+  allEnded,
+  fsyncPath,
+  removeUnlessOwned,
+  requireFreeSpace,
+  retire,
+  writeHnswParameters,
+} from '@chops/core/change'
 import {readLogEnd} from '@chops/core/log'
 import {type PersistDir, segmentFolder} from '@chops/core/persist-dir'
 import {attach, transaction} from '@chops/core/sqlite'
