@@ -42,6 +42,14 @@ process.on('exit', () => {
 
 const WITH_PEAK = ['--import', `data:text/javascript,${encodeURIComponent(REPORT_PEAK)}`]
 
+const ENVIRONMENT = {
+  ...process.env,
+  // The Python tool would otherwise wait for its telemetry server.
+  ANONYMIZED_TELEMETRY: 'False',
+  // Node 20 would read the certificates of the system at every start, and nothing here has use for them.
+  NODE_EXTRA_CA_CERTS: undefined,
+}
+
 /**
  * Runs a command with its output discarded.
  *
@@ -55,8 +63,7 @@ export async function run(
   const readBefore = bytesReadSoFar()
   const start = performance.now()
   const child = spawn(file, asksPeak ? [...WITH_PEAK, ...args] : args, {
-    // The Python tool would otherwise wait for its telemetry server.
-    env: {...process.env, ANONYMIZED_TELEMETRY: 'False'},
+    env: ENVIRONMENT,
     stdio: ['ignore', 'ignore', 'pipe', asksPeak ? 'pipe' : 'ignore'],
   })
   let familyPeak = 0

@@ -14,6 +14,7 @@ const PYTHON_GOAL = 0.2
 const HELP_GOAL = 0.15
 
 const AGAINST_PYTHON = 'db info, small directory'
+const COLLECTION = 'churned'
 
 /** Starting, completing a name, and `db info` on a directory where starting is most of the work. */
 export async function measureSmall(): Promise<Row[]> {
@@ -27,6 +28,7 @@ export async function measureSmall(): Promise<Row[]> {
     emptyVersion: node(empty, '--version'),
     complete: chops('complete', 'zsh', '--', 'hnsw', 'info', persistDir, '--collection', ''),
     info: chops('db', 'info', persistDir),
+    hnswInfo: chops('hnsw', 'info', persistDir, '--collection', COLLECTION),
     emptyCommand: node(empty, 'nothing'),
   }
   if ('path' in python) {
@@ -34,6 +36,7 @@ export async function measureSmall(): Promise<Row[]> {
     const copy = join(temporaryFolder(), 'persist')
     await cp(persistDir, copy, {recursive: true})
     commands.python = {args: ['db', 'info', copy], file: python.path}
+    commands.pythonHnswInfo = {args: ['hnsw', 'info', copy, '--collection', COLLECTION], file: python.path}
     commands.pythonHelp = {args: ['--help'], file: python.path}
   }
 
@@ -53,6 +56,11 @@ export async function measureSmall(): Promise<Row[]> {
       ? [
           compare(help, measured('Python tool, --help', 'pythonHelp'), {ratio: HELP_GOAL}),
           compare(info, measured('Python tool, db info', 'python'), {ratio: PYTHON_GOAL}),
+          compare(
+            measured('hnsw info, small directory', 'hnswInfo'),
+            measured('Python tool, hnsw info', 'pythonHnswInfo'),
+            {ratio: PYTHON_GOAL},
+          ),
         ]
       : [{name: `${AGAINST_PYTHON}, beside the Python tool`, ...python}]),
   ]

@@ -10,4 +10,4 @@ export {
   placeFlags,
   shareFlag,
 } from './flags.js'
-export {type ProgressMessage, progressOf} from './relay.js'
+export {type ProgressMessage, progressOf} from './progress.js'

@@ -1,9 +1,25 @@
 /** Reports how much of the work is done, in the work's own unit. */
 export type Progress = (done: number, total: number) => void
 
+/** What a command tells the one that runs it: the step it is at, and how much of that is done in the step's own unit. */
+export interface ProgressMessage {
+  done: number
+  title: string
+  total: number
+  /** What the step counts, in plural. */
+  unit?: string
+}
+
 /** Whether the process that started this one listens to `relay`: it then opened Node's channel between the two. */
 export function isRelayed(): boolean {
   return process.connected === true
+}
+
+/** The progress in a message of a process that `relay` may have sent; undefined for any other message. */
+export function progressOf(message: unknown): ProgressMessage | undefined {
+  const {done, title, total, unit} = (message ?? {}) as Record<string, unknown>
+  if (typeof done !== 'number' || typeof title !== 'string' || typeof total !== 'number') return undefined
+  return {done, title, total, ...(typeof unit === 'string' && {unit})}
 }
 
 /** Work shorter than this shows nothing, and does not pay for loading listr2. */
