@@ -1,9 +1,10 @@
-const CHUNK = 1 << 20
+/** A backup of 3.8 GB took a fifth longer with 1 MiB: between two chunks nothing is read, hashed or written. */
+const CHUNK = 4 << 20
 
 /**
  * Reads the bytes of a file in order, the next ones while the last are being taken.
  *
- * Memory: two chunks of 1 MiB; each is overwritten once the one after it has been asked for.
+ * Memory: two chunks of 4 MiB; each is overwritten once the one after it has been asked for.
  *
  * @param read puts bytes from a position of the file on into a buffer and tells how many; none at its end
  * @param bytes how many are wanted
