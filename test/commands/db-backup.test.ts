@@ -15,7 +15,8 @@ import {
 } from 'node:fs'
 import {dirname, join} from 'node:path'
 
-import type {Backup, VerifiedBackup} from '../../plugins/ops-db/src/services/backup/backup.js'
+import type {Backup} from '../../plugins/ops-db/src/services/backup/backup.js'
+import type {VerifiedBackup} from '../../plugins/ops-db/src/services/backup/verify-existing.js'
 
 import {listContents} from '../../plugins/ops-db/src/services/backup/contents.js'
 import type {Manifest} from '../../plugins/ops-db/src/services/backup/manifest.js'

@@ -1,6 +1,7 @@
 import {formatBytes, formatCount, type TableData} from '@chops/core/output'
 
-import type {Backup, VerifiedBackup} from '../services/backup/backup.js'
+import type {Backup} from '../services/backup/backup.js'
+import type {VerifiedBackup} from '../services/backup/verify-existing.js'
 
 const FORMAT: Record<Backup['format'], string> = {
   directory: 'folder',

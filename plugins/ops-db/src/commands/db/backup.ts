@@ -3,14 +3,9 @@ import {usage} from '@chops/core/errors'
 import * as Flags from '@oclif/core/flags'
 
 import {backupTable, doneText, skippedText, verifiedText} from '../../render/backup.js'
-import {
-  type Backup,
-  backUp,
-  inspectTarget,
-  planBackup,
-  type VerifiedBackup,
-  verifyExisting,
-} from '../../services/backup/backup.js'
+import {type Backup, backUp, planBackup} from '../../services/backup/backup.js'
+import {inspectTarget} from '../../services/backup/target.js'
+import {type VerifiedBackup, verifyExisting} from '../../services/backup/verify-existing.js'
 
 export default class DbBackup extends ChopsCommand {
   static override args = {PERSIST_DIR: persistDirArg}

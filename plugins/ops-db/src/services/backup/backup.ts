@@ -1,35 +1,19 @@
 import {readCatalog} from '@chops/core/catalog'
-import {
-  createOutputFile,
-  fsyncPath,
-  inspectOutputFile,
-  namingFile,
-  requireFreeSpace,
-} from '@chops/core/change'
-import {inUse, notFound, usage} from '@chops/core/errors'
+import {createOutputFile, fsyncPath, namingFile, requireFreeSpace} from '@chops/core/change'
+import {inUse} from '@chops/core/errors'
 import {generationText, type PersistDir} from '@chops/core/persist-dir'
 import {transaction} from '@chops/core/sqlite'
 import {randomUUID} from 'node:crypto'
-import {mkdir, open, readdir, realpath, rename, rm, stat, writeFile} from 'node:fs/promises'
-import {basename, dirname, join, relative, resolve} from 'node:path'
+import {mkdir, open, rename, rm, writeFile} from 'node:fs/promises'
+import {dirname, join} from 'node:path'
 
 import {type Contents, DATABASE, listContents} from './contents.js'
 import {type BackedUpFile, type Manifest, MANIFEST, manifestText} from './manifest.js'
 import {FileShrank} from './read-file.js'
-import {type ArchiveFormat, formatOf, writeArchive} from './to-archive.js'
+import type {ArchiveFormat, BackupFormat, Target} from './target.js'
+import {writeArchive} from './to-archive.js'
 import {copyTo, finishFolders} from './to-folder.js'
 import {verifyBackup} from './verify.js'
-
-export type BackupFormat = 'directory' | ArchiveFormat
-
-/** Where a backup goes. */
-export interface Target {
-  /** A file that would be overwritten. */
-  exists: boolean
-  format: BackupFormat
-  /** Absolute, with symbolic links resolved. */
-  path: string
-}
 
 export interface Backup {
   bytes: number
@@ -60,39 +44,6 @@ const ATTEMPTS = 3
 
 /** Nobody else reads a backup that is not finished. */
 const PRIVATE = 0o700
-
-/**
- * Looks at where a backup is to go, before anything is written.
- *
- * @throws ChopsError `usage` for a place inside the directory, or a folder that holds something
- */
-export async function inspectTarget(output: string, persistDir: string): Promise<Target> {
-  const format = formatOf(output)
-  const parent = await realpath(dirname(resolve(output)))
-  const path = join(parent, basename(resolve(output)))
-  if (!relative(await realpath(persistDir), path).startsWith('..')) {
-    throw usage(`${output} lies in the directory that is to be backed up.`, {
-      file: output,
-      next: 'Name a place outside of it.',
-    })
-  }
-
-  if (format) {
-    const file = await inspectOutputFile(output, persistDir)
-    return {...file, format}
-  }
-
-  const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return []
-    if (error.code === 'ENOTDIR')
-      throw usage(`${output} exists and is no folder.`, {file: output, next: NAME_ANOTHER})
-    throw error
-  })
-  if (names.length > 0) throw usage(`${output} exists and is not empty.`, {file: output, next: NAME_ANOTHER})
-  return {exists: false, format: 'directory', path}
-}
-
-const NAME_ANOTHER = 'Name a folder that does not exist yet, for example with the date in its name.'
 
 /** What a backup would hold. */
 export async function planBackup(dir: PersistDir, target: Target): Promise<Backup> {
@@ -296,46 +247,4 @@ async function verifyIfAsked(
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0)
-}
-
-/** What is known of a backup that was verified. */
-export interface VerifiedBackup {
-  backup: string
-  bytes: number
-  chromaVersion: string
-  createdAt: string
-  files: number
-  format: BackupFormat
-  status: 'verified'
-}
-
-/**
- * Verifies a backup that was made at another time.
- *
- * @throws ChopsError `damaged` when it is not what was backed up, `usage` when it is no backup at all
- */
-export async function verifyExisting(backup: string, signal?: AbortSignal): Promise<VerifiedBackup> {
-  const stats = await stat(backup).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT')
-      throw notFound(`${backup} does not exist.`, {file: backup, next: 'Give a backup.'})
-    throw error
-  })
-  const format = stats.isDirectory() ? 'directory' : formatOf(backup)
-  if (format === undefined) {
-    throw usage(`${backup} is neither a folder nor a .tar.gz or .tar.zst.`, {
-      file: backup,
-      next: 'Give a backup that "chops db backup" made.',
-    })
-  }
-
-  const {chromaVersion, createdAt, files} = await verifyBackup(backup, {format, name: backup, signal})
-  return {
-    backup: resolve(backup),
-    bytes: sum(files.map(({bytes}) => bytes)),
-    chromaVersion,
-    createdAt,
-    files: files.length,
-    format,
-    status: 'verified',
-  }
 }

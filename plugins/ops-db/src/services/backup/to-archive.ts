@@ -1,24 +1,13 @@
 import type {Write} from '@chops/core/change'
 import {once} from 'node:events'
-import {basename} from 'node:path'
 import {createGzip} from 'node:zlib'
 import {pack as createPack, type Pack} from 'tar-stream'
 
 import type {Entry} from './contents.js'
 import {type BackedUpFile, type Manifest, MANIFEST, manifestText} from './manifest.js'
 import {readWhole} from './read-file.js'
+import {type ArchiveFormat, topFolderOf} from './target.js'
 import {compressZstd} from './zstd.js'
-
-export type ArchiveFormat = 'tar.gz' | 'tar.zst'
-
-/** Without it, an archive's name is that of the folder in which all its entries are. */
-const ENDING = /\.(?:tar\.gz|tgz|tar\.zst|tzst)$/i
-
-export function formatOf(target: string): ArchiveFormat | undefined {
-  const ending = ENDING.exec(target)?.[0].toLowerCase()
-  if (ending === undefined) return undefined
-  return ending.endsWith('gz') ? 'tar.gz' : 'tar.zst'
-}
 
 /** What goes where. */
 export interface ArchivePlan {
@@ -40,7 +29,7 @@ export async function writeArchive(
 ): Promise<Manifest> {
   const pack = createPack()
   const packing = async (): Promise<Manifest> => {
-    const top = basename(target).replace(ENDING, '')
+    const top = topFolderOf(target)
     const files: BackedUpFile[] = []
     for (const entry of entries) {
       const sha256 = await packEntry(pack, `${top}/${entry.path}`, entry, onBytes, signal)

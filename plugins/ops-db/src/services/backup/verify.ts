@@ -9,7 +9,7 @@ import {extract} from 'tar-stream'
 
 import {type BackedUpFile, type Manifest, MANIFEST, parseManifest} from './manifest.js'
 import {readWhole} from './read-file.js'
-import type {ArchiveFormat} from './to-archive.js'
+import type {ArchiveFormat, BackupFormat} from './target.js'
 import {decompressZstd} from './zstd.js'
 
 /** A manifest of some hundred thousand files. */
@@ -21,7 +21,7 @@ interface Found {
 }
 
 export interface VerifyOptions {
-  format: 'directory' | ArchiveFormat
+  format: BackupFormat
   /** What it is called in messages. */
   name: string
   signal?: AbortSignal | undefined
