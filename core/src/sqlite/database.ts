@@ -39,9 +39,11 @@ export interface Database {
   run(sql: string, params?: readonly SqlValue[]): Promise<{changes: number}>
 }
 
+type KeysetKey = number | string
+
 export interface KeysetQuery {
   /** Only rows whose key is greater than this; without it from the smallest key on. */
-  after?: number
+  after?: KeysetKey
   /**
    * Fetch the next page while the caller works on one, where the driver can: for callers that read to the end, and write
    * nothing that the query could see.
@@ -51,7 +53,7 @@ export interface KeysetQuery {
   columns: string
   /** The table, or a join, to read from. */
   from: string
-  /** A unique INTEGER column with an index, best the rowid; may be qualified (`e.id`). */
+  /** A unique INTEGER or TEXT column with an index, best the rowid; may be qualified (`e.id`). */
   key: string
   /** Rows per page: what is held in memory at once. */
   pageSize: number
@@ -73,7 +75,7 @@ export interface KeysetQuery {
 export async function* keysetPages<T extends object>(db: Database, query: KeysetQuery): AsyncGenerator<T[]> {
   const {columns, from, key, pageSize, params = [], where} = query
   const name = key.slice(key.lastIndexOf('.') + 1)
-  const fetch = (after: number | undefined): Promise<T[]> => {
+  const fetch = (after: KeysetKey | undefined): Promise<T[]> => {
     const conditions = [where === undefined ? '' : `(${where})`, after === undefined ? '' : `${key} > ?`]
     const filter = conditions.filter(Boolean).join(' AND ')
     return db.all<T>(
@@ -110,13 +112,20 @@ export async function* keysetPages<T extends object>(db: Database, query: Keyset
 }
 
 function keyAfter(
-  before: number | undefined,
+  before: KeysetKey | undefined,
   key: unknown,
   {file, table}: {file: string; table: string},
-): number {
-  if (typeof key !== 'number') throw new TypeError(`the key of ${table} is not an integer`)
-  if (before === undefined || key > before) return key
+): KeysetKey {
+  if (typeof key !== 'number' && typeof key !== 'string')
+    throw new TypeError(`the key of ${table} is neither an integer nor a text`)
+  if (before === undefined || isAfter(key, before)) return key
   throw damaged(`The keys of ${table} are out of order.`, {file, next: 'Restore the file from a backup.'})
+}
+
+/** As SQLite orders them: text by its bytes in UTF-8, where JavaScript compares units of UTF-16. */
+function isAfter(key: KeysetKey, before: KeysetKey): boolean {
+  if (typeof key === 'number' || typeof before === 'number') return key > before
+  return Buffer.compare(Buffer.from(key), Buffer.from(before)) > 0
 }
 
 /**

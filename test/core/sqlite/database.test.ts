@@ -334,6 +334,20 @@ for (const driver of DRIVERS) {
         await db.exec('DROP TABLE big')
       })
 
+      it('takes a text as the key, in the order of its bytes', async () => {
+        await db.exec(`
+          CREATE TABLE words (word TEXT PRIMARY KEY);
+          INSERT INTO words VALUES ('\u{FFFD}'), ('\u{1F99C}'), (''), ('a'), ('B');
+        `)
+        const seen: string[] = []
+        const query = {ahead: true, columns: 'word', from: 'words', key: 'word', pageSize: 1}
+        for await (const page of keysetPages<{word: string}>(db, query)) {
+          seen.push(...page.map(({word}) => word))
+        }
+
+        expect(seen).to.deep.equal(['', 'B', 'a', '\u{FFFD}', '\u{1F99C}'])
+      })
+
       it('ends with an error when keys do not ascend', async () => {
         const repeating = {...db, all: async () => [{key: 3}, {key: 2}]} as unknown as OpenedDatabase
         const error = await failure('damaged', async () => {

@@ -66,7 +66,11 @@ export async function takeLedger(
 ): Promise<LedgerRow> {
   const {database, id, name, tenant} = collection
   const ledger = new Ledger(index, pending, context.allIds)
-  for await (const page of recordPages(context, collection)) for (const record of page) ledger.take(record)
+  for await (const page of recordPages(context, collection)) {
+    context.signal?.throwIfAborted()
+    for (const {embedding_id: id} of page) ledger.take(id)
+  }
+
   ledger.takeWaitingRecords()
   const withoutRecord = collection.metadataSegment
     ? await ledger.readWithoutRecord(context, collection)
@@ -122,47 +126,20 @@ export function checkLedger(
   )
 }
 
-/**
- * In the order of the index over segments and ids, which has all that is asked for. The next page is fetched while the
- * caller takes one: with the `sqlite3` package SQLite works on it in a thread of its own.
- *
- * @yields the ids of one page
- */
-async function* recordPages(
-  {db, signal}: CheckContext,
-  collection: CollectionFacts,
-): AsyncGenerator<string[]> {
-  const segment = collection.metadataSegment?.id
-  if (segment === undefined) return
-  const fetch = (after?: string): Promise<{id: string}[]> =>
-    db.all<{id: string}>(
-      `SELECT CAST(embedding_id AS TEXT) AS id FROM embeddings
-       WHERE segment_id = ? ${after === undefined ? '' : 'AND embedding_id > ?'} ORDER BY embedding_id LIMIT ${PAGE}`,
-      after === undefined ? [segment] : [segment, after],
-    )
-  let after: string | undefined
-  let fetching = fetch()
-  try {
-    for (;;) {
-      signal?.throwIfAborted()
-      const page = await fetching
-      const last = page.at(-1)
-      if (!last) return
-      const isLast = page.length < PAGE || last.id === after
-      after = last.id
-      if (!isLast) {
-        fetching = fetch(after)
-        // Met when the caller is done with this page.
-        fetching.catch(() => {})
-      }
-
-      yield page.map(({id}) => id)
-      if (isLast) return
-    }
-  } finally {
-    // Nothing is read any more when the caller goes on.
-    await fetching.catch(() => {})
-  }
+/** The ids of the records, in the order of the index over segments and ids, which has all that is asked for. */
+function recordPages(
+  {db}: CheckContext,
+  {metadataSegment}: CollectionFacts,
+): AsyncGenerator<{embedding_id: string}[]> {
+  return keysetPages(db, {
+    ahead: true,
+    columns: 'CAST(e.embedding_id AS TEXT) AS embedding_id',
+    from: 'embeddings e',
+    key: 'e.embedding_id',
+    pageSize: PAGE,
+    params: [metadataSegment?.id ?? ''],
+    where: 'e.segment_id = ?',
+  })
 }
 
 /**
