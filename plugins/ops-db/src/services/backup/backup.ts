@@ -8,7 +8,7 @@ import {mkdir, open, rename, rm, writeFile} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
 
 import {type Contents, DATABASE, listContents} from './contents.js'
-import {type BackedUpFile, type Manifest, MANIFEST, manifestText} from './manifest.js'
+import {type BackedUpFile, type Manifest, MANIFEST, manifestText, totalBytes} from './manifest.js'
 import {FileShrank} from './read-file.js'
 import type {ArchiveFormat, BackupFormat, Target} from './target.js'
 import {writeArchive} from './to-archive.js'
@@ -50,7 +50,7 @@ export async function planBackup(dir: PersistDir, target: Target): Promise<Backu
   const {entries, skipped} = await contentsOf(dir)
   const files = entries.filter(({isFolder}) => !isFolder)
   return {
-    bytes: sum(files.map(({bytes}) => bytes)),
+    bytes: totalBytes(files),
     chromaVersion: generationText(dir.generation),
     createdAt: null,
     files: files.length,
@@ -81,7 +81,7 @@ export async function backUp(
           ? await toFolder(dir, target, options)
           : await toArchive(dir, target, format, options)
       return {
-        bytes: sum(manifest.files.map(({bytes}) => bytes)),
+        bytes: totalBytes(manifest.files),
         chromaVersion: manifest.chromaVersion,
         createdAt: manifest.createdAt,
         files: manifest.files.length,
@@ -221,12 +221,12 @@ function stateOf({entries}: Contents): string {
 }
 
 async function requireRoom(target: string, {entries}: Contents): Promise<void> {
-  const bytes = sum(entries.map(({allocated, bytes: apparent}) => Math.min(allocated, apparent)))
+  const bytes = totalBytes(entries.map((entry) => ({bytes: Math.min(entry.allocated, entry.bytes)})))
   await requireFreeSpace(dirname(target), bytes, 'the backup')
 }
 
 function counter({entries}: Contents, {onStep}: BackupOptions): (bytes: number) => void {
-  const total = sum(entries.map(({bytes}) => bytes))
+  const total = totalBytes(entries)
   let done = 0
   onStep?.('copy', 0, total)
   return (bytes) => {
@@ -243,8 +243,4 @@ async function verifyIfAsked(
   if (!verify) return
   onStep?.('verify', 0, 1)
   await verifyBackup(path, {...as, signal})
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0)
 }

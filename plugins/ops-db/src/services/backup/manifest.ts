@@ -20,6 +20,10 @@ export interface Manifest {
   persistDirectory: string
 }
 
+export function totalBytes(files: readonly Pick<BackedUpFile, 'bytes'>[]): number {
+  return files.reduce((total, {bytes}) => total + bytes, 0)
+}
+
 export function manifestText(manifest: Manifest): string {
   return `${JSON.stringify(manifest, null, 2)}\n`
 }

@@ -2,6 +2,7 @@ import {notFound, usage} from '@chops/core/errors'
 import {stat} from 'node:fs/promises'
 import {resolve} from 'node:path'
 
+import {totalBytes} from './manifest.js'
 import {type BackupFormat, formatOf} from './target.js'
 import {verifyBackup} from './verify.js'
 
@@ -38,7 +39,7 @@ export async function verifyExisting(backup: string, signal?: AbortSignal): Prom
   const {chromaVersion, createdAt, files} = await verifyBackup(backup, {format, name: backup, signal})
   return {
     backup: resolve(backup),
-    bytes: files.reduce((total, {bytes}) => total + bytes, 0),
+    bytes: totalBytes(files),
     chromaVersion,
     createdAt,
     files: files.length,
