@@ -28,7 +28,7 @@ async function recordsOf(persistDir: string, name: string): Promise<Map<string, 
     for await (const page of reader.pages()) records.push(...page)
     return new Map(records.map((record) => [record.id, record]))
   } finally {
-    await reader.close()
+    reader.close()
     await dir.close()
   }
 }

@@ -18,7 +18,7 @@ export async function readRecords(persistDir: string, place: Place): Promise<Map
     try {
       for await (const page of reader.pages({})) for (const record of page) records.set(record.id, record)
     } finally {
-      await reader.close()
+      reader.close()
     }
 
     return records

@@ -51,8 +51,8 @@ export class RecordReader {
   }
 
   /** Closes the index file. */
-  close(): Promise<void> {
-    return this.parts.vectors.close()
+  close(): void {
+    this.parts.vectors.close()
   }
 
   /** How many records Chroma's `count()` answers. */

@@ -80,7 +80,7 @@ export class VectorPlaces {
     }
   }
 
-  async close(): Promise<void> {
+  close(): void {
     this.index?.file.close()
   }
 

@@ -22,7 +22,7 @@ async function withReader<T>(
     try {
       return await work(reader)
     } finally {
-      await reader.close()
+      reader.close()
     }
   } finally {
     await dir.close()

@@ -96,7 +96,7 @@ export async function planPush(
       tenant: collection.tenant,
     }
   } finally {
-    await reader.close()
+    reader.close()
   }
 }
 

@@ -261,7 +261,7 @@ class Pull {
       if (now !== ids.length) throw this.changed(`${now} instead of ${ids.length} records`, 'count')
       return sample.length
     } finally {
-      await reader.close()
+      reader.close()
     }
   }
 

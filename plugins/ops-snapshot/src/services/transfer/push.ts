@@ -62,7 +62,7 @@ export async function push(plan: PushPlan, endpoint: Endpoint, options: Transfer
         carriedCollection(collection, hnswParametersOf(dir, collection), {isPython, name: plan.target.name}),
       )
     } finally {
-      await reader.close()
+      reader.close()
     }
   } finally {
     await dir.close()
