@@ -1,11 +1,11 @@
 import type {Input, ParserOutput} from '@oclif/core/interfaces'
 
 import type {Catalog, Collection} from '../catalog/catalog.js'
-import type {CollectionFlags} from './choose-collection.js'
 import type {ReportStep} from './steps.js'
 
 import {Command} from '@oclif/core/command'
 
+import {selectCollection} from '../catalog/select-collection.js'
 import {escapeControls} from '../output/escape.js'
 import {toJson} from '../output/json.js'
 import {renderTables, type TableData} from '../output/table.js'
@@ -20,6 +20,13 @@ export interface ChangeFlags {
   'dry-run': boolean
   force: boolean
   yes: boolean
+}
+
+/** What `collectionFlags` parse to. */
+interface CollectionFlags {
+  collection?: string | undefined
+  database?: string | undefined
+  tenant?: string | undefined
 }
 
 type Values = Record<string, unknown>
@@ -69,6 +76,7 @@ export abstract class ChopsCommand extends Command {
 
   /** The collection that the flags name; without `--collection` a list to pick from in a terminal. */
   protected async chooseCollection(catalog: Catalog, flags: CollectionFlags): Promise<Collection> {
+    if (flags.collection !== undefined) return selectCollection(catalog, {...flags, name: flags.collection})
     const {chooseCollection} = await import('./choose-collection.js')
     return chooseCollection(catalog, flags, this.signal)
   }

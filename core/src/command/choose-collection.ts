@@ -1,26 +1,20 @@
 import type {Catalog, Collection} from '../catalog/catalog.js'
 
-import {fullName, selectCollection} from '../catalog/select-collection.js'
+import {fullName} from '../catalog/select-collection.js'
 import {notFound, usage} from '../errors.js'
 import {escapeControls} from '../output/escape.js'
 
-export interface CollectionFlags {
-  collection?: string | undefined
-  database?: string | undefined
-  tenant?: string | undefined
-}
-
 /**
- * The collection that the flags name; without `--collection` a list to pick from in a terminal.
+ * Lets the user pick a collection from a list.
  *
- * @throws ChopsError `usage` off a terminal without `--collection`, and as `selectCollection`
+ * @param within only collections of this database and this tenant are offered
+ * @throws ChopsError `usage` off a terminal, `not-found` when there is none to choose from
  */
 export async function chooseCollection(
   catalog: Catalog,
-  flags: CollectionFlags,
+  within: {database?: string | undefined; tenant?: string | undefined},
   signal: AbortSignal,
 ): Promise<Collection> {
-  if (flags.collection !== undefined) return selectCollection(catalog, {...flags, name: flags.collection})
   const missing = usage('Which collection is meant: --collection is missing.', {
     next: 'Give its name with --collection.',
   })
@@ -28,8 +22,8 @@ export async function chooseCollection(
 
   const candidates = catalog.collections.filter(
     (collection) =>
-      (flags.database === undefined || collection.database === flags.database) &&
-      (flags.tenant === undefined || collection.tenant === flags.tenant),
+      (within.database === undefined || collection.database === within.database) &&
+      (within.tenant === undefined || collection.tenant === within.tenant),
   )
   if (candidates.length === 0) throw notFound('There is no collection to choose from.')
   const {default: select} = await import('@inquirer/select')

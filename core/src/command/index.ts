@@ -1,5 +1,4 @@
 export {type ChangeFlags, ChopsCommand} from './base-command.js'
-export type {CollectionFlags} from './choose-collection.js'
 export {EXIT_CODE} from './exit-codes.js'
 export {
   changeFlags,
