@@ -7,6 +7,7 @@ import {
   isRunning,
   newSegmentFolder,
   startChops,
+  until,
   whileOpenElsewhere,
 } from '../support/background.js'
 import {chops, chopsJson} from '../support/cli.js'
@@ -48,6 +49,20 @@ describe('while chops builds an index', () => {
       expect(children.filter((id) => isRunning(id))).to.deep.equal([])
     })
   }
+
+  it('SIGKILL ends the process that builds as well, also between two batches of vectors', async function () {
+    if (!hasProcessFiles()) this.skip()
+    const persistDir = join(temporaryFolder(), 'persist')
+    cpSync(slow, persistDir, {recursive: true})
+    const entries = readdirSync(persistDir)
+    const {child, ended} = startChops(['hnsw', 'rebuild', persistDir, '-c', 'odd-name_1', '-y', ...SLOW])
+    await newSegmentFolder(persistDir, entries)
+    const children = await childrenOf(child.pid ?? 0)
+    expect(children).to.have.length(1)
+    child.kill('SIGKILL')
+    await ended
+    await until(() => children.every((id) => !isRunning(id)) || undefined)
+  })
 
   it('another chops is refused, and the first one ends well', async function () {
     if (!hasProcessFiles()) this.skip()

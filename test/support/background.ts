@@ -66,7 +66,8 @@ export async function whileOpenElsewhere<T>(
   }
 }
 
-async function until<T>(look: () => T | undefined): Promise<T> {
+/** Looks again until there is something. */
+export async function until<T>(look: () => T | undefined): Promise<T> {
   const deadline = Date.now() + PATIENCE_MS
   for (;;) {
     const found = look()

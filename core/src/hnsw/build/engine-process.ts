@@ -15,3 +15,9 @@ thread.on('message', (reply: EngineReply) => process.send?.(reply))
 process.on('message', (request: EngineRequest) => thread.postMessage(request))
 // Ctrl-C reaches all processes of a terminal; the main one decides what it means.
 process.on('SIGINT', () => {})
+// The thread would keep the process, and the graph in its memory, when the main one was killed. An exit would wait for the
+// native call.
+const end = (): void => void process.kill(process.pid, 'SIGKILL')
+process.on('disconnect', end)
+// It may have happened before anybody listened.
+if (!process.connected) end()
