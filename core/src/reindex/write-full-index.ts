@@ -3,6 +3,7 @@ import type {PersistDir} from '../persist-dir/persist-dir.js'
 import type {IndexSource} from './source.js'
 
 import {allEnded} from '../change/all-ended.js'
+import {ChopsError} from '../errors.js'
 import {buildIndex, type BuildOptions, type BuildShape, startEngine} from '../hnsw/build/build-index.js'
 import type {IndexElements} from '../hnsw/build/elements.js'
 import type {Engine} from '../hnsw/build/engine.js'
@@ -90,19 +91,37 @@ async function withEngine<T>(
   }
 }
 
-/** Builds until the recall is enough; the last way is taken as it is. */
+type Built = Pick<WrittenSegment, 'engine' | 'verified'>
+
+/** Builds until the recall is enough; the last way is taken as it is, or the one before where its library is missing. */
 async function buildVerified(
   attempts: readonly Attempt[],
   {started, ...build}: BuildOptions,
   verify: VerifyOptions,
-): Promise<Pick<WrittenSegment, 'engine' | 'verified'>> {
-  for (const [i, {enough, ...way}] of attempts.entries()) {
+): Promise<Built> {
+  let built: Built | undefined
+  for (const {enough, ...way} of attempts) {
+    if (built && !(await isInstalled({...build, ...way}))) return built
     await emptyFolder(build.outDir)
-    const {engine} = await buildIndex({...build, ...way, started: i === 0 ? started : undefined})
+    const {engine} = await buildIndex({...build, ...way, started: built ? undefined : started})
     const verifying = verifyIndex({...verify, enough})
     const [verified] = await allEnded([verifying, syncIndex(build.outDir)])
-    if (verified.recall >= enough || engine === LAST_ENGINE) return {engine, verified}
+    built = {engine, verified}
+    if (verified.recall >= enough || engine === LAST_ENGINE) return built
   }
 
   throw new Error('the last way to build is not enough')
+}
+
+/** Whether the library of an attempt can be loaded: both are optional. */
+async function isInstalled(build: BuildOptions): Promise<boolean> {
+  const {dimension, labels} = build.elements
+  try {
+    const engine = await startEngine({...build, count: labels.length, dimension}, build.signal)
+    await engine.stop()
+    return true
+  } catch (error) {
+    if (error instanceof ChopsError && error.kind === 'usage') return false
+    throw error
+  }
 }

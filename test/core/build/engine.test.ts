@@ -4,7 +4,7 @@ import {join} from 'node:path'
 import {buildIndex, SAVED_GRAPH} from '../../../core/src/hnsw/build/build-index.js'
 import {temporaryFolder} from '../../support/fixtures.js'
 import {failure} from '../hnsw/segment-folders.js'
-import {build, elements, withEnvironment} from './vectors.js'
+import {build, elements, without, withEnvironment} from './vectors.js'
 
 describe('the library that builds an index', () => {
   it('is hnswlib-node where usearch is not installed', async () => {
@@ -63,18 +63,3 @@ describe('the library that builds an index', () => {
     expect(readdirSync(outDir)).to.deep.equal([])
   })
 })
-
-/** A script that hides libraries from the processes that load it. */
-function without(...libraries: string[]): string {
-  const script = join(temporaryFolder(), 'without.cjs')
-  writeFileSync(
-    script,
-    `const Module = require('node:module')
-     const load = Module._load
-     Module._load = (name, ...rest) => {
-       if (${JSON.stringify(libraries)}.includes(name)) throw new Error('Cannot find module ' + name)
-       return load(name, ...rest)
-     }`,
-  )
-  return script
-}

@@ -1,3 +1,6 @@
+import {writeFileSync} from 'node:fs'
+import {join} from 'node:path'
+
 import {buildIndex, type BuildOptions, type BuiltIndex} from '../../../core/src/hnsw/build/build-index.js'
 import {elementsForSpace, type IndexElements} from '../../../core/src/hnsw/build/elements.js'
 import type {EngineName} from '../../../core/src/hnsw/build/engine-protocol.js'
@@ -46,4 +49,19 @@ export async function build(
     buildIndex({efConstruction: 60, M: 8, outDir, ...options}),
   )
   return {...built, folder: outDir}
+}
+
+/** A script that hides libraries from the processes that load it. */
+export function without(...libraries: string[]): string {
+  const script = join(temporaryFolder(), 'without.cjs')
+  writeFileSync(
+    script,
+    `const Module = require('node:module')
+     const load = Module._load
+     Module._load = (name, ...rest) => {
+       if (${JSON.stringify(libraries)}.includes(name)) throw new Error('Cannot find module ' + name)
+       return load(name, ...rest)
+     }`,
+  )
+  return script
 }

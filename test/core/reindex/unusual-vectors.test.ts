@@ -8,6 +8,7 @@ import {readHeader} from '../../../core/src/hnsw/header.js'
 import {readIndexMetadata} from '../../../core/src/hnsw/index-metadata.js'
 import {readElements} from '../../../core/src/hnsw/build/elements.js'
 import {DAMAGE, type Damage, overwrite} from '../../support/damage.js'
+import {without, withEnvironment} from '../build/vectors.js'
 import {unpackFixture} from '../../support/fixtures.js'
 import {
   appendLog,
@@ -147,6 +148,21 @@ describe('a graph whose recall is low', () => {
       rebuildIndex(dir, located, {backup: false, changes}),
     )
     expect(rebuilt?.result.engine).to.equal('hnswlib-node')
+    expect(rebuilt?.result.verified.recall).to.be.below(0.8)
+    const {collections, problems} = await readPersistState(persistDir)
+    expect(problems).to.deep.equal([])
+    expect(collections.get(located.id)?.indexed.size).to.equal(3020)
+  })
+
+  it('is taken as it is where the reference library is not installed', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const located = await locate(persistDir, 'odd-name_1')
+    await appendManyAdds(persistDir, located.topic, 3000, 8)
+    const changes = {constructionEf: 2, m: 2}
+    const rebuilt = await withEnvironment({NODE_OPTIONS: `--require ${without('hnswlib-node')}`}, () =>
+      withWriteAccess(persistDir, {}, (dir) => rebuildIndex(dir, located, {backup: false, changes})),
+    )
+    expect(rebuilt?.result.engine).to.equal('usearch')
     expect(rebuilt?.result.verified.recall).to.be.below(0.8)
     const {collections, problems} = await readPersistState(persistDir)
     expect(problems).to.deep.equal([])
