@@ -24,10 +24,13 @@ export async function requireTokenizer(db: Database, tokenizer: string): Promise
     await db.exec('PRAGMA temp_store = MEMORY')
     await db.exec(`CREATE VIRTUAL TABLE ${PROBE} USING fts5(text, ${tokenizeClause(tokenizer)})`)
     await db.run(`INSERT INTO ${PROBE} (text) VALUES (?)`, ['a few words'])
-    await db.exec(`DROP TABLE ${PROBE}`)
   } catch (error) {
     if (!isAboutTheIndex(error)) throw error
     throw unknownTokenizer(tokenizer, causeOf(error), error)
+  } finally {
+    await db.exec(`DROP TABLE IF EXISTS ${PROBE}`).catch(() => {})
+    // A VACUUM of this connection would hold its whole copy in memory.
+    await db.exec('PRAGMA temp_store = DEFAULT')
   }
 }
 

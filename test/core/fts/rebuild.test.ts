@@ -129,6 +129,15 @@ describe('the rebuild of the full-text index', () => {
     })
   }
 
+  it('leaves the temporary files of the connection on the disk, where a VACUUM needs them', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    await withDatabase(persistDir, async (db) => {
+      await rebuildFts(db)
+      await failureOf(rebuildFts(db, {tokenizer: 'klingon'}))
+      expect(await db.get('PRAGMA temp_store')).to.deep.equal({temp_store: 0})
+    })
+  })
+
   for (const tokenizer of [
     '',
     'klingon',
