@@ -13,6 +13,7 @@ import {
   planCommit,
 } from '../../plugins/ops-wal/src/services/commit.js'
 import {chops, chopsJson} from '../support/cli.js'
+import {DAMAGE} from '../support/damage.js'
 import {replay, rowsBetween, type Vectors} from '../support/faults/persist-state.js'
 import {FIXTURES, unpackFixture} from '../support/fixtures.js'
 import {expectToMatchSchema} from '../support/schemas.js'
@@ -43,7 +44,7 @@ interface Committed {
 /** What the command does once it has its answer. */
 async function commitAll(persistDir: string, threads = ONE_THREAD): Promise<Committed> {
   return withWriteAccess(persistDir, {}, async (dir) => {
-    const planned = await planCommit(dir, [])
+    const {planned} = await planCommit(dir, [])
     const committed: CommitResult[] = []
     for (const plan of planned) {
       const result = await commit(dir, plan, {threads})
@@ -62,7 +63,8 @@ async function commitOne(
 ): Promise<CommitResult | undefined> {
   return withWriteAccess(persistDir, {}, async (dir) => {
     const {id} = selectCollection(await readCatalog(dir), {name, tenant})
-    const plan = (await planCommit(dir, [])).find(({collectionId}) => collectionId === id)
+    const {planned} = await planCommit(dir, [])
+    const plan = planned.find(({collectionId}) => collectionId === id)
     return plan && commit(dir, plan, {threads})
   })
 }
@@ -281,6 +283,20 @@ describe('wal commit', () => {
       expect(after.entries).to.have.length(before.entries.length)
     })
 
+    it('goes on as well where the id map of one says how far it is, and is damaged', async () => {
+      const {persistDir} = unpackFixture('chroma-0.5.5')
+      const {folder, id} = await locate(persistDir, 'churned')
+      DAMAGE.truncated(join(folder, 'index_metadata.pickle'))
+      const {code, json} = await chopsJson<WalCommitOutput>(['wal', 'commit', persistDir, '--yes'])
+      expect(code).to.equal(4)
+      expect(json.failed.map(({collectionId}) => collectionId)).to.deep.equal([id])
+      expect(json.failed[0]?.message).to.include('index_metadata.pickle')
+      const others = json.planned.filter(({collectionId, pending}) => pending > 0 && collectionId !== id)
+      expect(json.committed.map(({collectionId}) => collectionId)).to.have.members(
+        others.map(({collectionId}) => collectionId),
+      )
+    })
+
     it('in text says the same, and does not call the commit complete', async () => {
       const {persistDir} = unpackFixture('chroma-1.5.9')
       const {topic} = await locate(persistDir, 'odd-name_1')
@@ -313,6 +329,13 @@ describe('wal commit', () => {
   })
 
   describe('on the command line', () => {
+    it('says so when there is no collection of a name to skip', async () => {
+      const {persistDir} = unpackFixture('chroma-0.6.3')
+      const args = ['wal', 'commit', persistDir, '--dry-run', '--skip', 'chruned']
+      const {stderr} = await chops(args)
+      expect(stderr).to.include('Warning: There is no collection "chruned" to skip.')
+    })
+
     it('leaves out what --skip names, as a comma list or repeated, in every database', async () => {
       const {persistDir} = unpackFixture('chroma-0.6.3')
       const before = await readPersistState(persistDir)

@@ -24,9 +24,10 @@ export function commitPlanTables(plans: CommitPlan[]): TableData[] {
   return [summary, {columns: ['Collection', 'Tenant', 'Database'], rows, title: 'Skipped Collections'}]
 }
 
-/** What the largest of the commits takes: they come one after the other. */
-export function commitMemoryText(plans: readonly CommitPlan[]): string {
+/** What the largest of the commits takes: they come one after the other. Undefined where that of none is known. */
+export function commitMemoryText(plans: readonly CommitPlan[]): string | undefined {
   const most = Math.max(...plans.map(({memoryBytes}) => memoryBytes ?? 0))
+  if (most === 0) return undefined
   return `It takes up to ${formatBytes(most)} of memory.`
 }
 

@@ -35,17 +35,21 @@ export interface CommitResult {
 }
 
 /** What a commit is going to do, for every collection of every tenant and database. */
-export async function planCommit(dir: PersistDir, skip: readonly string[]): Promise<CommitPlan[]> {
+export async function planCommit(
+  dir: PersistDir,
+  skip: readonly string[],
+): Promise<{planned: CommitPlan[]; unknownSkips: string[]}> {
   const catalog = await readCatalog(dir)
+  const names = new Set(catalog.collections.map(({name}) => name))
   const wanted = catalog.collections.filter(({name}) => !skip.includes(name))
-  const applied = await readAppliedSeqIds(dir, wanted)
+  const applied = await readApplied(dir, wanted)
   const topics = await readTopics(dir, catalog, applied)
-  const plans: CommitPlan[] = []
+  const planned: CommitPlan[] = []
   for (const collection of catalog.collections) {
     const topic = topics.find((candidate) => candidate.collection?.id === collection.id)
     const pending = topic?.pendingInVector ?? 0
     const skipped = skip.includes(collection.name)
-    plans.push({
+    planned.push({
       collection: collection.name,
       collectionId: collection.id,
       database: collection.database,
@@ -58,7 +62,24 @@ export async function planCommit(dir: PersistDir, skip: readonly string[]): Prom
     })
   }
 
-  return plans
+  return {planned, unknownSkips: skip.filter((name) => !names.has(name))}
+}
+
+/** An index that cannot be read counts as one that has applied nothing: its commit is going to say what is wrong. */
+async function readApplied(
+  dir: PersistDir,
+  collections: readonly Collection[],
+): Promise<Map<string, number>> {
+  const applied = new Map<string, number>()
+  for (const collection of collections) {
+    try {
+      for (const [id, seqId] of await readAppliedSeqIds(dir, [collection])) applied.set(id, seqId)
+    } catch (error) {
+      if (!(error instanceof ChopsError)) throw error
+    }
+  }
+
+  return applied
 }
 
 /** Null where the index cannot be read: the commit is going to say why. */

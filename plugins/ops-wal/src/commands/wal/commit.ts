@@ -54,7 +54,8 @@ A small part is added to the graph there is; a large one, or a collection withou
   override async run(): Promise<WalCommitOutput> {
     const {args, flags} = await this.parse(WalCommit)
     const dir = await this.open(args.PERSIST_DIR)
-    const planned = await planCommit(dir, flags.skip ?? [])
+    const {planned, unknownSkips} = await planCommit(dir, flags.skip ?? [])
+    for (const name of unknownSkips) this.warn(`There is no collection "${name}" to skip.`)
     const pending = planned.filter((plan) => !plan.skipped && plan.pending > 0)
     const output: WalCommitOutput = {
       chromaVersion: this.chromaVersion(dir),
@@ -69,7 +70,8 @@ A small part is added to the graph there is; a large one, or a collection withou
       return output
     }
 
-    this.log(commitMemoryText(pending))
+    const memory = commitMemoryText(pending)
+    if (memory !== undefined) this.log(memory)
     const question = `Are you sure you want to commit the WAL in ${dir.path}?`
     if ((await this.approve(dir, flags, question)) !== 'approved') return output
     await withWriteAccess(dir.path, flags, async (writable) => {
