@@ -1,5 +1,5 @@
 import {expect} from 'chai'
-import {chmodSync, existsSync, readdirSync, readFileSync, writeFileSync} from 'node:fs'
+import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 
 import type {CollectionSnapshotOutput} from '../../plugins/ops-snapshot/src/commands/collection/snapshot.js'
@@ -13,6 +13,7 @@ import {FIXTURES, temporaryFolder, unpackFixture} from '../support/fixtures.js'
 import {expectToMatchSchema} from '../support/schemas.js'
 import {locate} from '../support/segments.js'
 import {takeSnapshot} from '../support/snapshots.js'
+import {withDatabase} from '../support/sql.js'
 import {fingerprint} from '../support/untouched.js'
 
 describe('collection snapshot', () => {
@@ -141,6 +142,23 @@ describe('collection snapshot', () => {
     expect(code).to.equal(4)
     expect(json.failed.map(({collectionId}) => collectionId)).to.deep.equal([id])
     expect(json.snapshots).to.have.length(expected.collections.length - 1)
+  })
+
+  it('stays in its folder, whatever a database of somebody else calls a collection', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const {id} = await locate(persistDir, 'inner_product')
+    const hostile = '../outside/chroma'
+    await withDatabase(persistDir, async (db) => {
+      await db.run('UPDATE collections SET id = ?, name = ? WHERE id = ?', [hostile, 'n'.repeat(201), id])
+      await db.run('UPDATE segments SET collection = ? WHERE collection = ?', [hostile, id])
+    })
+    const folder = temporaryFolder()
+    mkdirSync(join(folder, 'outside'))
+    const output = join(folder, 'snapshots')
+    const {code, stderr} = await chops(['collection', 'snapshot', persistDir, '--all', '-o', output, '-y'])
+    expect(code, stderr).to.equal(0)
+    expect(readdirSync(join(folder, 'outside'))).to.deep.equal([])
+    expect(readdirSync(output)).to.include(`${encodeURIComponent(hostile)}.sqlite3`)
   })
 
   it('refuses a place inside of the directory that belongs to Chroma, and a folder that is not there', async () => {

@@ -115,7 +115,12 @@ async function make(
     case 'list': {
       const ledger = found.ledger.filter(({id}) => id === repair.collection?.id)
       fix.files.push(
-        await writeLostRecords(dir, ledger, fileName(`lost_vectors_${repair.collection?.id ?? ''}`)),
+        // The id is what the database says: it may hold a path.
+        await writeLostRecords(
+          dir,
+          ledger,
+          fileName(`lost_vectors_${encodeURIComponent(repair.collection?.id ?? '')}`),
+        ),
       )
       return
     }

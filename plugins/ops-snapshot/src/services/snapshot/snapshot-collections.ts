@@ -84,10 +84,10 @@ function placeOf({database, id, name, tenant}: Collection): CollectionPlace {
   return {collection: name, collectionId: id, database, tenant}
 }
 
-/** Names may hold anything, a path separator too. */
+/** Names may hold anything, a path separator too, and in a database of somebody else so may ids. */
 function fileNameOf({database, id, name, tenant}: Collection): string {
   const readable = [tenant, database, name].map((part) => encodeURIComponent(part)).join('.')
-  return `${readable.length > LONGEST_NAME ? id : readable}.sqlite3`
+  return `${readable.length > LONGEST_NAME ? encodeURIComponent(id) : readable}.sqlite3`
 }
 
 async function requireFolder(folder: string): Promise<void> {
