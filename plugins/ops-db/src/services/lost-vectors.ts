@@ -102,6 +102,7 @@ function recordPages(
     key: 'id',
     pageSize: PAGE,
     params: [metadataSegment?.id ?? ''],
-    where: 'segment_id = ?',
+    // The plus keeps SQLite from the index of segment ids, with which it would sort all rows for every page.
+    where: '+segment_id = ?',
   })
 }
