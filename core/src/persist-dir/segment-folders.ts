@@ -18,8 +18,8 @@ export const INDEX_FILES = [
   'index_metadata.pickle',
 ] as const
 
-/** What a build that was killed leaves behind in its folder, besides index files. */
-export const UNFINISHED_FILES = ['graph.tmp', 'index.tmp']
+/** What a build or a restore that was killed leaves behind in its folder, besides index files. */
+export const UNFINISHED_FILES = ['graph.tmp', 'index_metadata.pickle.tmp']
 
 /**
  * The folder of a vector segment. Ids come from the database, which may come from someone else: only a UUID may become a path.
