@@ -174,6 +174,14 @@ export const BREAKS: Break[] = [
     name: 'a collection without its METADATA segment',
     remains: ['Y2'],
   },
+  {
+    apply: sql(
+      `UPDATE segments SET collection = '${NOWHERE}' WHERE id = ${segment('METADATA', 'inner_product')}`,
+    ),
+    finds: ['Y1', 'Y2'],
+    name: 'a METADATA segment that lost its collection',
+    remains: ['Y1', 'Y2'],
+  },
   {apply: sql("DELETE FROM databases WHERE name = 'prod'"), finds: ['Y3'], name: 'a database is missing'},
   {apply: sql("DELETE FROM tenants WHERE id = 'acme'"), finds: ['Y3'], name: 'a tenant is missing'},
   {

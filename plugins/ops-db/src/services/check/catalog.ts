@@ -3,7 +3,7 @@ import {type HnswParameters, hnswParametersOf, readHnswParameters, rustDefaults}
 import {ChopsError} from '@chops/core/errors'
 
 import {asPersistDir, type CheckContext} from './context.js'
-import type {CollectionFacts} from './facts.js'
+import {type CollectionFacts, hasAllSegments} from './facts.js'
 import {byFix} from './finding.js'
 import {listText} from './sqlite.js'
 
@@ -14,7 +14,8 @@ export async function checkCatalog(context: CheckContext): Promise<void> {
   const strays = facts.segments.filter(({collectionId}) => !ids.has(collectionId ?? ''))
   if (strays.length > 0) {
     const names = listText(strays.map(({id}) => id))
-    findings.add('Y1', `${counted(strays.length, 'segment')} belong to no collection: ${names}.`, byFix(path))
+    const message = `${counted(strays.length, 'segment')} belong to no collection: ${names}.`
+    findings.add('Y1', message, hasAllSegments(facts) ? byFix(path) : {})
   }
 
   for (const collection of context.selected) {

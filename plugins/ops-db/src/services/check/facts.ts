@@ -72,6 +72,14 @@ export async function readFacts(db: Database): Promise<Facts> {
   return {collections: await readCollections(db, segments), positions, segments}
 }
 
+/**
+ * Whether every collection has its segments. What belongs to a segment that one of them lost looks as if it belonged to
+ * nobody, and is all there is of the collection.
+ */
+export function hasAllSegments({collections}: Pick<Facts, 'collections'>): boolean {
+  return collections.every(({metadataSegments, vectorSegments}) => metadataSegments > 0 && vectorSegments > 0)
+}
+
 interface CollectionRow {
   config: null | string
   database: null | string

@@ -16,7 +16,7 @@ import type {LedgerRow} from '../check/ledger.js'
 
 import {readApplied} from '../check/applied.js'
 import {Findings, hasTable} from '../check/context.js'
-import {readFacts} from '../check/facts.js'
+import {hasAllSegments, readFacts} from '../check/facts.js'
 import {readPending} from '../check/pending.js'
 import {moveUnusableRows} from './lists.js'
 import {repairPositions} from './positions.js'
@@ -177,17 +177,14 @@ async function deleteLeftovers(
   facts: Facts,
 ): Promise<void> {
   const {db} = dir
-  if (ids.has('Y1')) {
+  const isComplete = hasAllSegments(facts)
+  if (ids.has('Y1') && isComplete) {
     await db.run(
       'DELETE FROM segments WHERE collection IS NULL OR collection NOT IN (SELECT id FROM collections)',
     )
     await db.run('DELETE FROM embeddings WHERE segment_id NOT IN (SELECT id FROM segments)')
   }
 
-  // The records of a collection that lost its METADATA segment look the same, and are all there is of it.
-  const isComplete = facts.collections.every(
-    ({metadataSegments, vectorSegments}) => metadataSegments > 0 && vectorSegments > 0,
-  )
   if (ids.has('M1') && isComplete)
     await db.run(
       "DELETE FROM embeddings WHERE segment_id NOT IN (SELECT id FROM segments WHERE scope = 'METADATA')",
