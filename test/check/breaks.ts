@@ -478,6 +478,20 @@ export const BREAKS: Break[] = [
   {
     apply: files(
       ({folder}) =>
+        rewriteMetadata(folder, ({idToLabel, labelToIdEntries: [first, second]}) => {
+          if (!first || !second) return
+          idToLabel.set(second[1], first[0])
+          second[0] = first[0]
+        }),
+      'acme',
+    ),
+    finds: ['H13', 'H14'],
+    name: 'two ids with one label',
+    remains: ['H13', 'H14'],
+  },
+  {
+    apply: files(
+      ({folder}) =>
         rewriteMetadata(folder, (metadata) => {
           metadata.totalElementsAdded = 10
         }),

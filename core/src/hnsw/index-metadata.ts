@@ -63,6 +63,8 @@ interface Comparison {
     /** Entries whose id has that label in id_to_label. */
     matching: number
   }
+  /** The values of id_to_label: the labels that an id owns. Fewer than ids where some share one. */
+  labels: LabelSet
   /** Entries of id_to_label for an id that had one before. */
   repeatedIds: number
 }
@@ -161,7 +163,7 @@ export async function readIndexMetadata(
 
 /** What is wrong with a file that could be read: its parts against each other, and what only some engines read. */
 export function indexMetadataProblems(metadata: IndexMetadata | IndexMetadataDigest): IndexMetadataProblem[] {
-  const {idToLabel, labelToId, repeatedIds, totalElementsAdded, trailingBytes} = metadata
+  const {idToLabel, labels, labelToId, repeatedIds, totalElementsAdded, trailingBytes} = metadata
   const problems: IndexMetadataProblem[] = []
   const check = (id: IndexMetadataProblem['id'], holds: boolean, what: string) => {
     if (!holds) problems.push({file: INDEX_METADATA_FILE, id, what})
@@ -177,15 +179,18 @@ export function indexMetadataProblems(metadata: IndexMetadata | IndexMetadataDig
   check('H14', repeatedIds === 0, `states ${repeatedIds} of its ids more than once in id_to_label`)
   check(
     'H14',
+    labels.size === idToLabel.size,
+    `gives ${idToLabel.size - labels.size} of its ids the label of another one`,
+  )
+  check(
+    'H14',
     inverse,
     `has ${idToLabel.size} ids in id_to_label, but ${matching} of the ${entries} entries of label_to_id agree with it`,
   )
-  let largest = 0
-  for (const label of idToLabel.values()) largest = Math.max(largest, label)
   check(
     'H15',
-    totalElementsAdded >= largest,
-    `counts ${totalElementsAdded} elements added, but has a label ${largest}: new vectors would land on old ones`,
+    totalElementsAdded >= labels.max,
+    `counts ${totalElementsAdded} elements added, but has a label ${labels.max}: new vectors would land on old ones`,
   )
   return problems
 }
@@ -292,7 +297,9 @@ function collectIds<M extends IdTable | Map<string, number>>(
     },
     result() {
       for (const [index, id] of early.ids.entries()) compare(early.labels[index] ?? 0, id)
-      return {idToLabel, labelToId, repeatedIds: idEntries - idToLabel.size}
+      const labels = new LabelSet()
+      for (const label of idToLabel.values()) labels.add(label)
+      return {idToLabel, labels, labelToId, repeatedIds: idEntries - idToLabel.size}
     },
   }
 }

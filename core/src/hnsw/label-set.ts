@@ -5,7 +5,7 @@ const BITS_PER_LABEL = 64
 
 /**
  * The labels of an index, which are mostly 1 to n with gaps: at most 8 bytes each whatever their values, an eighth of a
- * byte each where they are dense. Build it with `add`; after the first `has` it is fixed.
+ * byte each where they are dense. Build it with `add`; after the first lookup it is fixed.
  */
 export class LabelSet {
   /** The largest label; 0 without labels. */
@@ -14,6 +14,13 @@ export class LabelSet {
   private count = 0
   private bitmap: Uint8Array | undefined
   private isFixed = false
+  private distinct = 0
+
+  /** How many different labels there are. After the first look it is fixed, as by `has`. */
+  get size(): number {
+    if (!this.isFixed) this.fix()
+    return this.distinct
+  }
 
   /** Adds a label: an integer from 0 to 2^53 - 1. */
   add(label: number): void {
@@ -48,13 +55,20 @@ export class LabelSet {
     const used = this.numbers.subarray(0, this.count)
     if (this.max >= BITS_PER_LABEL * this.count) {
       this.numbers = used.toSorted()
+      this.distinct = this.numbers.reduce(
+        (count, label, i) => count + Number(i === 0 || label !== this.numbers[i - 1]),
+        0,
+      )
       return
     }
 
     const bitmap = new Uint8Array(Math.floor(this.max / 8) + 1)
     for (const label of used) {
       const at = Math.floor(label / 8)
-      bitmap[at] = (bitmap[at] ?? 0) | (1 << (label % 8))
+      const bit = 1 << (label % 8)
+      const bits = bitmap[at] ?? 0
+      if ((bits & bit) === 0) this.distinct += 1
+      bitmap[at] = bits | bit
     }
 
     this.bitmap = bitmap

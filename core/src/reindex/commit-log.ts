@@ -62,8 +62,10 @@ const INSERTION = 1.5
 const WITHOUT_SIMD = 7
 
 /** Inserting goes one element after the other on one core; a full build uses them all, on every element. */
-function canExtend({header, parameters, pending}: IndexSource, threads: number): boolean {
-  if (!header || header.curElementCount === 0) return false
+function canExtend({header, metadata, parameters, pending}: IndexSource, threads: number): boolean {
+  if (!header || !metadata || header.curElementCount === 0) return false
+  // The labels behind this count may be those of deleted elements.
+  if (metadata.totalElementsAdded < metadata.labels.max) return false
   const added = pending.operations.filter(({op}) => op === 'add').length
   const changes = pending.operations.filter(({op}) => op !== 'delete').length
   const hasSimd = fitsKernel(imageShape(header, parameters.space, header.curElementCount + added))

@@ -58,6 +58,7 @@ export async function readIndexSource(
   const metadata = isPersisted
     ? await readIndexMetadata(file, {ids: true, signal: options.signal})
     : undefined
+  if (metadata) requireOwnLabels(file, metadata)
   const parameters = hnswParametersOf(dir, collection)
   const header = metadata && (await readUsableHeader(folder, {cosine: parameters.space === 'cosine'}))
   const applied = segment.maxSeqId ?? metadata?.maxSeqId ?? 0
@@ -128,6 +129,27 @@ export function vectorsMissing({folder, metadata}: IndexSource, labels: Set<numb
     {
       file: join(folder, 'data_level0.bin'),
       next: `Put the folder ${folder} back from a backup, or write these records again with Chroma.`,
+    },
+  )
+}
+
+/** Two ids with one label have one vector between them, and that of the other would be lost. */
+function requireOwnLabels(file: string, {idToLabel, labels}: IndexMetadata): void {
+  if (labels.size === idToLabel.size) return
+  const owners = new Map<number, string>()
+  const shared = new Set<string>()
+  for (const [id, label] of idToLabel) {
+    const owner = owners.get(label)
+    if (owner === undefined) owners.set(label, id)
+    else shared.add(JSON.stringify(owner)).add(JSON.stringify(id))
+  }
+
+  const some = [...shared].slice(0, 5).join(', ')
+  throw damaged(
+    `${file} gives ${shared.size} ids a label that another one has (${some}${shared.size > 5 ? ', ...' : ''}): which vector is whose cannot be told.`,
+    {
+      file,
+      next: 'Put the folder back from a backup, or delete these records with Chroma and add them again.',
     },
   )
 }

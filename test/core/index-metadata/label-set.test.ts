@@ -22,6 +22,7 @@ describe('LabelSet', () => {
           for (const label of [0, ...neighbours, ...others])
             expect(set.has(label)).to.equal(expected.has(label))
           expect(set.max).to.equal(Math.max(0, ...labels))
+          expect(set.size).to.equal(expected.size)
         }),
       )
     })

@@ -10,7 +10,14 @@ import {encodeHeader, type HnswHeader, readHeader} from '../../../core/src/hnsw/
 import {type Damage, DAMAGE, overwrite} from '../../support/damage.js'
 import {folderFingerprint} from '../../support/faults/persist-state.js'
 import {unpackFixture} from '../../support/fixtures.js'
-import {locate, type Located, markDeleted, withoutLoaderInChildren} from '../../support/segments.js'
+import {
+  appendLog,
+  locate,
+  type Located,
+  markDeleted,
+  withoutLoaderInChildren,
+} from '../../support/segments.js'
+import {rewriteMetadata} from '../../check/breaks.js'
 import {expectSound, type PersistState, readPersistState, stateOf} from '../../support/sound.js'
 import {withDatabase} from '../../support/sql.js'
 import {fingerprint} from '../../support/untouched.js'
@@ -201,3 +208,50 @@ function expectOneSentence(error: unknown, says: RegExp): void {
     .and.to.match(/^\S[^\n]*\.$/)
   expect(error.next).to.match(/^\S[^\n]*\.$/)
 }
+
+describe('an id map in which two ids have one label', () => {
+  withoutLoaderInChildren()
+
+  for (const [change, run] of Object.entries({commitLog, rebuildIndex})) {
+    it(`stops ${change}, which names them and changes nothing: one vector would be lost`, async () => {
+      const {persistDir} = unpackFixture('chroma-1.5.9')
+      const located = await locate(persistDir, 'churned')
+      let ids: string[] = []
+      await rewriteMetadata(located.folder, ({idToLabel}) => {
+        ids = [...idToLabel.keys()].slice(0, 2)
+        const [first = '', second = ''] = ids
+        idToLabel.set(second, idToLabel.get(first) ?? 0)
+      })
+      const before = fingerprint(persistDir)
+      const error: unknown = await work<unknown>(persistDir, located, (dir, collection) =>
+        run(dir, collection, {backup: false}),
+      ).catch((error_: unknown) => error_)
+      expect(error).to.be.instanceOf(ChopsError).with.property('kind', 'damaged')
+      for (const id of ids) expect((error as Error).message).to.include(JSON.stringify(id))
+      expect(fingerprint(persistDir)).to.deep.equal(before)
+    })
+  }
+})
+
+describe('an id map whose count of labels lags behind them', () => {
+  withoutLoaderInChildren()
+
+  for (const [change, run] of Object.entries({commitLog, rebuildIndex})) {
+    it(`is put right by ${change}, and no record gets the label of another`, async () => {
+      const {persistDir} = unpackFixture('chroma-0.6.3')
+      const located = await locate(persistDir, 'churned')
+      await rewriteMetadata(located.folder, (metadata) => {
+        metadata.totalElementsAdded = 10
+      })
+      const before = await readPersistState(persistDir)
+      const vector = new Float32Array(8).fill(0.5)
+      await appendLog(persistDir, located.topic, [{id: 'new', operation: 0, vector}])
+      await work<unknown>(persistDir, located, (dir, collection) => run(dir, collection, {backup: false}))
+      const {collections, problems} = await readPersistState(persistDir)
+      expect(problems).to.deep.equal(before.problems.filter((problem) => !problem.includes('H15')))
+      const [old, now] = [before, {collections}].map((state) => state.collections.get(located.id)?.indexed)
+      expect(now?.has('new')).to.equal(true)
+      expect(now?.size).to.be.at.least(old?.size ?? 0)
+    })
+  }
+})

@@ -80,8 +80,6 @@ export async function checkIndex(
   const parameters = parametersOf(context, collection)
   const live = new LabelSet()
   const metadata = await readMetadataFile(context, collection, metadataFile)
-  const owned = new LabelSet()
-  for (const label of metadata?.idToLabel.values() ?? []) owned.add(label)
   const counts = {deleted: 0, elements: 0, withoutId: 0}
   const problems = await checkIndexFiles(folder, {
     cosine: parameters?.space === 'cosine',
@@ -90,7 +88,7 @@ export async function checkIndex(
       if (isDeleted) counts.deleted += 1
       else {
         live.add(label)
-        if (!owned.has(label)) counts.withoutId += 1
+        if (!metadata?.labels.has(label)) counts.withoutId += 1
       }
     },
     onProgress: (done, total) => onShare(done / Math.max(total, 1)),
@@ -115,7 +113,7 @@ export async function checkIndex(
     const message = `${counted(counts.withoutId, 'live vector')} without an id, and ${counted(lacking, 'id')} without a live vector: searches fail with "Error finding id".`
     findings.add('H13', message, {
       collection,
-      ...(lacking === 0 ? {command: rebuild} : {repairable: 'partly' as const}),
+      ...(lacking === 0 && isCertain(metadata) ? {command: rebuild} : {repairable: 'partly' as const}),
     })
   }
 
@@ -210,10 +208,9 @@ async function readMetadataFile(
   }
 
   for (const {id, what} of indexMetadataProblems(metadata)) {
-    const isCertain = metadata.repeatedIds === 0
     findings.add(id, `${INDEX_METADATA_FILE} ${what}.`, {
       collection,
-      ...(isCertain ? {command: rebuild} : {repairable: 'partly' as const}),
+      ...(isCertain(metadata) ? {command: rebuild} : {repairable: 'partly' as const}),
     })
   }
 
@@ -223,6 +220,11 @@ async function readMetadataFile(
   }
 
   return metadata
+}
+
+/** Whether it is clear which vector is whose: a new index keeps one for each id. */
+function isCertain({idToLabel, labels, repeatedIds}: IndexMetadataDigest): boolean {
+  return repeatedIds === 0 && labels.size === idToLabel.size
 }
 
 /** H6 and H7. */

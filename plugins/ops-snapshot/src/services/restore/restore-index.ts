@@ -57,7 +57,9 @@ export async function adaptIndexMetadata(
   const content = await readIndexMetadata(file, {ids: true})
   const adapted = `${file}.tmp`
   const dimensionality = content.dimensionality ?? collection.dimension
-  await writeIndexMetadata(adapted, {...content, dimensionality, maxSeqId}, 'PersistentData')
+  const totalElementsAdded = Math.max(content.totalElementsAdded, content.labels.max)
+  const counters = {dimensionality, maxSeqId, totalElementsAdded}
+  await writeIndexMetadata(adapted, {...content, ...counters}, 'PersistentData')
   await fsyncPath(adapted)
   await rename(adapted, file)
   await fsyncPath(folder)
