@@ -4,7 +4,7 @@ import {join} from 'node:path'
 import {buildIndex, SAVED_GRAPH} from '../../../core/src/hnsw/build/build-index.js'
 import {temporaryFolder} from '../../support/fixtures.js'
 import {failure} from '../hnsw/segment-folders.js'
-import {build, elements, without, withEnvironment} from './vectors.js'
+import {build, elements, withEnvironment, without} from './vectors.js'
 
 describe('the library that builds an index', () => {
   it('is hnswlib-node where usearch is not installed', async () => {

@@ -8,7 +8,7 @@ import {readHeader} from '../../../core/src/hnsw/header.js'
 import {readIndexMetadata} from '../../../core/src/hnsw/index-metadata.js'
 import {readElements} from '../../../core/src/hnsw/build/elements.js'
 import {DAMAGE, type Damage, overwrite} from '../../support/damage.js'
-import {without, withEnvironment} from '../build/vectors.js'
+import {withEnvironment, without} from '../build/vectors.js'
 import {unpackFixture} from '../../support/fixtures.js'
 import {
   appendLog,

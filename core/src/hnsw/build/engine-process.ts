@@ -17,7 +17,10 @@ process.on('message', (request: EngineRequest) => thread.postMessage(request))
 process.on('SIGINT', () => {})
 // The thread would keep the process, and the graph in its memory, when the main one was killed. An exit would wait for the
 // native call.
-const end = (): void => void process.kill(process.pid, 'SIGKILL')
+const end = (): void => {
+  process.kill(process.pid, 'SIGKILL')
+}
+
 process.on('disconnect', end)
 // It may have happened before anybody listened.
 if (!process.connected) end()
