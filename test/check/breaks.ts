@@ -13,7 +13,7 @@ import {
 import {Opcode} from '../../core/src/hnsw/pickle-opcodes.js'
 import {overwrite} from '../support/damage.js'
 import {appendLog, appendManyAdds, locate, type Located, markDeleted} from '../support/segments.js'
-import {withDatabase} from '../support/sql.js'
+import {renameTopics, withDatabase} from '../support/sql.js'
 
 /** One way to break a directory, and all that has to be found above information. */
 export interface Break {
@@ -181,6 +181,12 @@ export const BREAKS: Break[] = [
     finds: ['Y1', 'Y2'],
     name: 'a METADATA segment that lost its collection',
     remains: ['Y1', 'Y2'],
+  },
+  {
+    apply: renameTopics,
+    finds: [],
+    fixture: 'chroma-0.6.3',
+    name: 'Chroma was told another topic_namespace',
   },
   {apply: sql("DELETE FROM databases WHERE name = 'prod'"), finds: ['Y3'], name: 'a database is missing'},
   {apply: sql("DELETE FROM tenants WHERE id = 'acme'"), finds: ['Y3'], name: 'a tenant is missing'},

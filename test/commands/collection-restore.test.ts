@@ -134,6 +134,23 @@ describe('collection restore', () => {
     })
   }
 
+  for (const name of ['chroma-0.4.24', 'chroma-0.5.23', 'chroma-0.6.3'] as const) {
+    it(`leaves no segment of ${name} at row 0 of the log, which Chroma takes for none`, async () => {
+      const {persistDir} = unpackFixture(name)
+      const place = {...CHURNED, name: 'inner_product'}
+      const {topic} = await locate(persistDir, place.name)
+      await withDatabase(persistDir, (db) => db.run('DELETE FROM embeddings_queue WHERE topic = ?', [topic]))
+      const made = join(temporaryFolder(), 'made')
+      await restore(made, await takeSnapshot(persistDir, place))
+      const dir = await openPersistDir(made)
+      const {segments} = await readCatalog(dir)
+      expect(await readLogEnd(dir)).to.equal(1)
+      expect(segments.filter(({maxSeqId}) => maxSeqId === 0)).to.deep.equal([])
+      await dir.close()
+      await expectSame([persistDir, place], [made, place])
+    })
+  }
+
   it('refuses a name that is taken, and changes nothing', async () => {
     const {persistDir} = unpackFixture('chroma-1.5.9')
     const file = await takeSnapshot(persistDir, CHURNED)

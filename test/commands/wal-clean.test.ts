@@ -118,12 +118,13 @@ describe('wal clean', () => {
 
   it('keeps a topic that belongs to a collection under another prefix', async () => {
     const {persistDir} = unpackFixture('chroma-0.6.3')
-    const {id} = await locate(persistDir, 'churned')
+    const {id, topic: own} = await locate(persistDir, 'churned')
     const other = `persistent://acme/own/${id.toUpperCase()}`
     await appendLog(persistDir, other, [
       {id: 'a', operation: 3},
       {id: 'b', operation: 3},
     ])
+    await appendLog(persistDir, own, [{id: 'c', operation: 3}])
     const {topics} = await clean(persistDir)
     expect(topics.find(({topic}) => topic === other)).to.deep.include({
       deleted: 0,

@@ -6,7 +6,7 @@ import {describeWal, type WalInfo} from '../../plugins/ops-wal/src/services/wal-
 import {chops, chopsJson} from '../support/cli.js'
 import {type FixtureName, FIXTURES, unpackFixture} from '../support/fixtures.js'
 import {expectToMatchSchema} from '../support/schemas.js'
-import {withDatabase} from '../support/sql.js'
+import {renameTopics, withDatabase} from '../support/sql.js'
 
 async function walInfo(persistDir: string): Promise<WalInfo> {
   const dir = await openPersistDir(persistDir)
@@ -42,6 +42,17 @@ describe('wal info', () => {
       expect(json.topics.filter((topic) => topic.orphan)).to.deep.equal([])
     })
   }
+
+  it('knows the collections of a Chroma that was told another topic_namespace', async () => {
+    const {persistDir} = unpackFixture('chroma-0.6.3')
+    const before = (await walInfo(persistDir)).topics
+    await renameTopics(persistDir, 'persistent://acme/own/')
+    const renamed = before.map((row) => ({
+      ...row,
+      topic: row.topic.replace('persistent://default/default/', 'persistent://acme/own/'),
+    }))
+    expect((await walInfo(persistDir)).topics).to.deep.equal(renamed)
+  })
 
   it('names the purge mode that the engine stored', async () => {
     const modes = new Map<string, string>()

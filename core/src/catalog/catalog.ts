@@ -4,6 +4,7 @@ import {damaged, notFound} from '../errors.js'
 import {type HnswParameters, type ParameterSources, readHnswParameters} from './hnsw-parameters.js'
 import {hasColumn, type Metadata, readMetadata} from './metadata.js'
 import {decodeSeqId, seqIdText} from './seq-id.js'
+import {readTopicPrefix} from './topic.js'
 
 /** A row of `segments` with its own row of `max_seq_id`. */
 export interface Segment {
@@ -53,7 +54,9 @@ interface CollectionRow {
 }
 
 /** Reads the catalog of an open directory: a few small queries, whatever the size of the collections. */
-export async function readCatalog({db}: PersistDir): Promise<Catalog> {
+export async function readCatalog(dir: PersistDir): Promise<Catalog> {
+  const {db} = dir
+  const topicPrefix = await readTopicPrefix(dir)
   const segments = await readSegments(db)
   const collectionMetadata = await readMetadata(db, 'collection_metadata')
   const segmentMetadata = await readMetadata(db, 'segment_metadata')
@@ -81,7 +84,7 @@ export async function readCatalog({db}: PersistDir): Promise<Catalog> {
         segmentMetadata: (vectorSegment && segmentMetadata.get(vectorSegment.id)) ?? {},
       },
       tenant: row.tenant,
-      topic: `${TOPIC_PREFIX}${row.id}`,
+      topic: `${topicPrefix}${row.id}`,
       vectorSegment,
     }
   })
@@ -116,9 +119,6 @@ export function vectorSegmentOf({databaseFile}: PersistDir, {name, vectorSegment
     next: 'Restore chroma.sqlite3 from a backup.',
   })
 }
-
-/** Chroma writes this prefix for every tenant and database (`create_topic_name` with its defaults). */
-export const TOPIC_PREFIX = 'persistent://default/default/'
 
 /** The HNSW parameters the directory's own engine uses for the collection. */
 export function hnswParametersOf({generation}: PersistDir, collection: Collection): HnswParameters {

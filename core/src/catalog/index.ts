@@ -7,7 +7,6 @@ export {
   hnswParametersOf,
   readCatalog,
   type Segment,
-  TOPIC_PREFIX,
   vectorSegmentOf,
 } from './catalog.js'
 export {
@@ -21,3 +20,4 @@ export {hasColumn, type Metadata, type MetadataValue, readMetadata} from './meta
 export {type Places, readPlaces} from './places.js'
 export {type CollectionChoice, collectionText, fullName, selectCollection} from './select-collection.js'
 export {decodeSeqId, encodeSeqId, keepsVectorSeqIdInTable, seqIdText} from './seq-id.js'
+export {readTopicPrefix} from './topic.js'

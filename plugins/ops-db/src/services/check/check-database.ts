@@ -79,7 +79,9 @@ async function checkAll(
   if (failure) findings.add('S3', `${failure.message} ${failure.next ?? ''}`.trim())
   const generation =
     dir.generation ?? (await findings.guard('S4', 'The schema', () => inferGeneration(db))) ?? UNKNOWN
-  const facts = await findings.guard('S1', 'The catalog (collections and segments)', () => readFacts(db))
+  const facts = await findings.guard('S1', 'The catalog (collections and segments)', () =>
+    readFacts({db, generation}),
+  )
   const context: CheckContext = {
     allIds: options.allIds ?? false,
     databaseFile,

@@ -1,4 +1,4 @@
-import type {Generation} from '@chops/core/persist-dir'
+import type {Generation, PersistDir} from '@chops/core/persist-dir'
 import type {Database} from '@chops/core/sqlite'
 
 import {
@@ -6,8 +6,8 @@ import {
   hasColumn,
   type Metadata,
   readMetadata,
+  readTopicPrefix,
   type Segment,
-  TOPIC_PREFIX,
 } from '@chops/core/catalog'
 
 /** A row of `max_seq_id`: how far a segment has applied the log. */
@@ -54,7 +54,7 @@ export function bigSeqIdOf({text, type}: Pick<Position, 'text' | 'type'>): bigin
  *
  * @throws ChopsError `damaged` when a table cannot be read
  */
-export async function readFacts(db: Database): Promise<Facts> {
+export async function readFacts({db, generation}: Pick<PersistDir, 'db' | 'generation'>): Promise<Facts> {
   const positions = await db.all<Position>(
     `SELECT CAST(segment_id AS TEXT) AS segmentId, typeof(seq_id) AS type,
             CASE typeof(seq_id) WHEN 'blob' THEN hex(seq_id) ELSE COALESCE(CAST(seq_id AS TEXT), '') END AS text
@@ -69,7 +69,9 @@ export async function readFacts(db: Database): Promise<Facts> {
     const position = bySegment.get(row.id)
     return {...row, maxSeqId: position && seqIdOf(position)}
   })
-  return {collections: await readCollections(db, segments), positions, segments}
+  // That the log cannot be read has findings of its own.
+  const topicPrefix = await readTopicPrefix({db, generation}).catch(() => '')
+  return {collections: await readCollections(db, segments, topicPrefix), positions, segments}
 }
 
 /**
@@ -92,7 +94,11 @@ interface CollectionRow {
   tenantExists: number
 }
 
-async function readCollections(db: Database, segments: Segment[]): Promise<CollectionFacts[]> {
+async function readCollections(
+  db: Database,
+  segments: Segment[],
+  topicPrefix: string,
+): Promise<CollectionFacts[]> {
   const optional = async (column: string): Promise<string> =>
     (await hasColumn(db, 'collections', column)) ? `CAST(c.${column} AS TEXT)` : 'NULL'
   const rows = await db.all<CollectionRow>(
@@ -127,7 +133,7 @@ async function readCollections(db: Database, segments: Segment[]): Promise<Colle
         segmentMetadata: metadataOf(vector[0], segmentMetadata),
       },
       tenant: row.tenant ?? '',
-      topic: `${TOPIC_PREFIX}${id}`,
+      topic: `${topicPrefix}${id}`,
       vectorSegment: vector[0],
       vectorSegments: vector.length,
     }

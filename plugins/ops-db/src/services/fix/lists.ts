@@ -2,6 +2,7 @@ import type {PersistDir} from '@chops/core/persist-dir'
 
 import {type Write, writeOutputFile} from '@chops/core/change'
 import {keysetPages} from '@chops/core/sqlite'
+import {OPERATION, PLACEHOLDER} from '@chops/core/log'
 import {join} from 'node:path'
 
 import type {PendingLog} from '../check/pending.js'
@@ -114,9 +115,9 @@ export async function moveUnusableRows(
     }
   })
   await dir.db.run(
-    `UPDATE embeddings_queue SET operation = 3, id = 'chops-placeholder-' || seq_id, vector = NULL, encoding = NULL,
-       metadata = NULL WHERE seq_id IN (SELECT value FROM json_each(?))`,
-    [list],
+    `UPDATE embeddings_queue SET operation = ?, id = ? || seq_id, vector = NULL, encoding = NULL, metadata = NULL
+     WHERE seq_id IN (SELECT value FROM json_each(?))`,
+    [OPERATION.delete, PLACEHOLDER, list],
   )
   return path
 }

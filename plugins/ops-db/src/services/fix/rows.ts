@@ -1,12 +1,11 @@
 import {type PersistDir} from '@chops/core/persist-dir'
 import {hnswParametersOf, keepsVectorSeqIdInTable} from '@chops/core/catalog'
 import {writeMetadataParameters} from '@chops/core/change'
-import {OPERATION, readLogEnd, writePurgeMode} from '@chops/core/log'
+import {insertPlaceholder, OPERATION, readLogEnd, writePurgeMode} from '@chops/core/log'
 import {deletePlanned, planCleaning} from '@chops/core/log-cleaning'
 import {INDEX_METADATA_FILE, inspectHeader, readIndexMetadata} from '@chops/core/hnsw'
 import {exists, segmentFolder} from '@chops/core/persist-dir'
 import {FTS_TABLE} from '@chops/core/fts'
-import {randomUUID} from 'node:crypto'
 import {join} from 'node:path'
 
 import type {CheckContext} from '../check/context.js'
@@ -32,9 +31,6 @@ export interface RowRepairs {
   signal: AbortSignal | undefined
 }
 
-/** A row that the log has only for its number. */
-const PLACEHOLDER = 'chops-placeholder-'
-
 /**
  * Repairs rows, in the caller's transaction. Every repair looks again at what is there: between the check and this
  * moment nothing is taken for granted.
@@ -43,7 +39,7 @@ const PLACEHOLDER = 'chops-placeholder-'
  */
 export async function repairRows(dir: PersistDir, repairs: RowRepairs): Promise<string | undefined> {
   const {ids, signal} = repairs
-  const facts = await readFacts(dir.db)
+  const facts = await readFacts(dir)
   const context = contextOf(dir, facts, signal)
   if (ids.has('S6')) await dir.db.run('INSERT OR IGNORE INTO acquire_write (id, lock_status) VALUES (1, 1)')
   if (ids.has('Y3')) await restorePlaces(dir)
@@ -63,7 +59,7 @@ async function moveUnusable(
   dir: PersistDir,
   {fileForUnusable, signal}: RowRepairs,
 ): Promise<string | undefined> {
-  const context = contextOf(dir, await readFacts(dir.db), signal)
+  const context = contextOf(dir, await readFacts(dir), signal)
   const pending = await readPending(context, await readApplied(context), await readLogEnd(dir))
   return moveUnusableRows(dir, pending, fileForUnusable)
 }
@@ -148,12 +144,9 @@ async function resetLogConfig(dir: PersistDir): Promise<void> {
   await writePurgeMode(dir, 'auto')
 }
 
-/**
- * W3: puts a row back where the log once ended, so that new rows get numbers that no segment passes over. It deletes a
- * record that does not exist, which every engine ignores.
- */
+/** W3: puts a row back where the log once ended, so that new rows get numbers that no segment passes over. */
 async function extendLog(dir: PersistDir): Promise<void> {
-  const facts = await readFacts(dir.db)
+  const facts = await readFacts(dir)
   const applied = await readApplied(contextOf(dir, facts))
   const positions = facts.collections.map((collection) => ({
     position: Math.max(collection.metadataSegment?.maxSeqId ?? 0, applied.get(collection.id) ?? 0),
@@ -162,12 +155,7 @@ async function extendLog(dir: PersistDir): Promise<void> {
   const furthest = positions.sort((a, b) => b.position - a.position)[0]
   const end = await dir.db.get<{end: null | number}>('SELECT MAX(seq_id) AS end FROM embeddings_queue')
   if (!furthest || furthest.position <= (end?.end ?? 0)) return
-  await dir.db.run('INSERT INTO embeddings_queue (seq_id, operation, topic, id) VALUES (?, ?, ?, ?)', [
-    furthest.position,
-    OPERATION.delete,
-    furthest.topic,
-    `${PLACEHOLDER}${randomUUID()}`,
-  ])
+  await insertPlaceholder(dir, {seqId: furthest.position, topic: furthest.topic})
 }
 
 /** Y1, M1 to M5, Y4 and W4: what nothing refers to. */

@@ -1,4 +1,3 @@
-import {TOPIC_PREFIX} from '@chops/core/catalog'
 import type {Database, SqlValue} from '@chops/core/sqlite'
 
 import {contradiction, type SnapshotCollection} from './contents.js'
@@ -66,8 +65,8 @@ function rulesFor(layout: Layout, {dimension, id, metadata, vector}: SnapshotCol
       what: `has rows in ${name} of no record, or of a wrong type`,
     })),
     {
-      params: [`${TOPIC_PREFIX}${id}`, 4 * (dimension ?? 0)],
-      sql: `SELECT 1 FROM embeddings_queue WHERE topic <> ? OR operation NOT BETWEEN 0 AND 4 OR typeof(operation) <> 'integer'
+      params: [`/${id}`, `/${id}`, 4 * (dimension ?? 0)],
+      sql: `SELECT 1 FROM embeddings_queue WHERE substr(topic, -length(?)) <> ? OR operation NOT BETWEEN 0 AND 4 OR typeof(operation) <> 'integer'
             OR typeof(id) <> 'text' OR typeof(metadata) NOT IN ('null', 'text')
             OR encoding NOT IN ('FLOAT32') OR typeof(vector) NOT IN ('null', 'blob') OR length(vector) <> ?
             OR seq_id NOT BETWEEN 0 AND ${2 ** 53 - 1}`,

@@ -1,4 +1,3 @@
-import {TOPIC_PREFIX} from '@chops/core/catalog'
 import {exists, type PersistDir, segmentFolder} from '@chops/core/persist-dir'
 import {randomUUID} from 'node:crypto'
 
@@ -27,8 +26,8 @@ async function isCollectionTaken({db}: PersistDir, id: string): Promise<boolean>
   const row = await db.get(
     `SELECT 1 WHERE EXISTS (SELECT 1 FROM collections WHERE id = ?)
        OR EXISTS (SELECT 1 FROM collection_metadata WHERE collection_id = ?)
-       OR EXISTS (SELECT 1 FROM embeddings_queue WHERE topic = ?)`,
-    [id, id, `${TOPIC_PREFIX}${id}`],
+       OR EXISTS (SELECT 1 FROM embeddings_queue WHERE substr(topic, -length(?)) = ?)`,
+    [id, id, `/${id}`, `/${id}`],
   )
   return row !== undefined
 }

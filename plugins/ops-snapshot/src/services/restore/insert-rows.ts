@@ -4,7 +4,6 @@ import {
   encodeSeqId,
   hasColumn,
   keepsVectorSeqIdInTable,
-  TOPIC_PREFIX,
 } from '@chops/core/catalog'
 import type {PersistDir} from '@chops/core/persist-dir'
 import type {SqlValue} from '@chops/core/sqlite'
@@ -25,6 +24,8 @@ export interface InsertOptions {
   isPersisted: boolean
   positions: LogPositions
   target: RestoreTarget
+  /** Of the collection in the directory. */
+  topic: string
 }
 
 const DEFAULT_DATABASE_ID = '00000000-0000-0000-0000-000000000000'
@@ -47,7 +48,7 @@ export async function insertCollectionRows(
 async function insertCollection(
   {db}: PersistDir,
   {collection}: Snapshot,
-  {conversion: {configJson, schemaJson}, ids: {collectionId}, target}: InsertOptions,
+  {conversion: {configJson, schemaJson}, ids: {collectionId}, target, topic}: InsertOptions,
 ): Promise<void> {
   const database = await findOrCreateDatabase({db}, target)
   const columns: Record<string, SqlValue> = {
@@ -57,14 +58,14 @@ async function insertCollection(
     id: collectionId,
     name: target.name,
     schema_str: schemaJson,
-    topic: `${TOPIC_PREFIX}${collectionId}`,
+    topic,
   }
   await insert({db}, 'collections', columns)
 }
 
 async function insertSegments(
   dir: PersistDir,
-  {ids: {collectionId, metadataId, vectorId}, isPersisted, positions}: InsertOptions,
+  {ids: {collectionId, metadataId, vectorId}, isPersisted, positions, topic}: InsertOptions,
 ): Promise<void> {
   const {db, generation} = dir
   const segments = [
@@ -72,7 +73,6 @@ async function insertSegments(
     {id: metadataId, scope: 'METADATA'},
   ] as const
   for (const {id, scope} of segments) {
-    const topic = `${TOPIC_PREFIX}${collectionId}`
     await insert(dir, 'segments', {collection: collectionId, id, scope, topic, type: SEGMENT_TYPES[scope]})
   }
 
@@ -109,12 +109,12 @@ async function insertOwnMetadata(
   }
 }
 
-async function insertLog({db}: PersistDir, {ids: {collectionId}, positions}: InsertOptions): Promise<void> {
+async function insertLog({db}: PersistDir, {positions, topic}: InsertOptions): Promise<void> {
   await db.run(
     `INSERT INTO main.embeddings_queue (seq_id, created_at, operation, topic, id, vector, encoding, metadata)
      SELECT ? + ROW_NUMBER() OVER (ORDER BY seq_id), created_at, operation, ?, id, vector, encoding, metadata
      FROM ${SNAPSHOT}.embeddings_queue ORDER BY seq_id`,
-    [positions.base, `${TOPIC_PREFIX}${collectionId}`],
+    [positions.base, topic],
   )
 }
 

@@ -1,4 +1,4 @@
-import {type Collection, fullName, readCatalog} from '@chops/core/catalog'
+import {type Collection, fullName, readCatalog, readTopicPrefix} from '@chops/core/catalog'
 import {
   allEnded,
   fsyncPath,
@@ -7,7 +7,7 @@ import {
   retire,
   writeHnswParameters,
 } from '@chops/core/change'
-import {readLogEnd} from '@chops/core/log'
+import {insertPlaceholder, readLogEnd} from '@chops/core/log'
 import {type PersistDir, segmentFolder} from '@chops/core/persist-dir'
 import {attach, transaction} from '@chops/core/sqlite'
 
@@ -81,10 +81,13 @@ export async function restoreInto(
   try {
     await transaction(dir.db, 'IMMEDIATE', async () => {
       replaced = findReplaced(await readCatalog(dir), target, wish)
-      const base = await readLogEnd(dir)
-      if (replaced) await removeCollection(dir, replaced, (await hasLog(snapshot)) ? base + 1 : base)
+      const topicPrefix = await readTopicPrefix(dir)
+      const end = await readLogEnd(dir)
+      if (replaced) await removeCollection(dir, replaced, (await hasLog(snapshot)) ? end + 1 : end)
       ids = await chooseIdentifiers(dir, snapshot.collection)
-      await restoreCollection(dir, snapshot, {base, ids, target}, options)
+      const topic = `${topicPrefix}${ids.collectionId}`
+      const base = await beginLog(dir, topic, end)
+      await restoreCollection(dir, snapshot, {base, ids, target, topic}, options)
       if (replaced) await settleFullText(dir)
       options.onStep?.('switch', 0, 1)
     })
@@ -108,10 +111,22 @@ export async function restoreInto(
   }
 }
 
+/**
+ * The Python engines take a segment that stands at 0 for one without a position: they fail at an empty log, and pass over
+ * the rows of another. So no log of theirs begins with rows of the snapshot.
+ *
+ * @returns the end of the log
+ */
+async function beginLog(dir: PersistDir, topic: string, end: number): Promise<number> {
+  if (end > 0 || dir.generation.engine === 'rust') return end
+  await insertPlaceholder(dir, {seqId: 1, topic})
+  return 1
+}
+
 async function restoreCollection(
   dir: PersistDir,
   snapshot: Snapshot,
-  {base, ids, target}: {base: number; ids: Identifiers; target: RestoreTarget},
+  {base, ids, target, topic}: {base: number; ids: Identifiers; target: RestoreTarget; topic: string},
   options: RestoreOptions,
 ): Promise<void> {
   const conversion = await planConversion(snapshot, dir.generation)
@@ -121,7 +136,7 @@ async function restoreCollection(
   const {applied, isPersisted} = await copyContents(dir, snapshot, {folder, ids, seqId: metadata}, options)
   const positions = {base, metadata, vector: await translateLogPosition(snapshot, applied, base)}
   if (isPersisted) await adaptIndexMetadata(dir, snapshot, folder, positions.vector)
-  await insertCollectionRows(dir, snapshot, {conversion, ids, isPersisted, positions, target})
+  await insertCollectionRows(dir, snapshot, {conversion, ids, isPersisted, positions, target, topic})
   await writeHnswParameters(dir, {id: ids.collectionId}, ids.vectorId, conversion.parameters)
   options.signal?.throwIfAborted()
   await fsyncPath(dir.path)

@@ -1,4 +1,4 @@
-import {encodeSeqId, hasColumn, type HnswParameters, TOPIC_PREFIX} from '@chops/core/catalog'
+import {encodeSeqId, hasColumn, type HnswParameters, readTopicPrefix} from '@chops/core/catalog'
 import {usage} from '@chops/core/errors'
 import {readLogEnd} from '@chops/core/log'
 import type {PersistDir} from '@chops/core/persist-dir'
@@ -49,8 +49,9 @@ export async function insertCollection(
   return transaction(dir.db, 'IMMEDIATE', async () => {
     const id = randomUUID()
     const metadataId = randomUUID()
-    await insertCatalogRows(dir, collection, {id, metadataId, vectorId: randomUUID()})
-    const writer = await RecordWriter.open(dir, {metadataId, topic: `${TOPIC_PREFIX}${id}`})
+    const topic = `${await readTopicPrefix(dir)}${id}`
+    await insertCatalogRows(dir, collection, {id, metadataId, topic, vectorId: randomUUID()})
+    const writer = await RecordWriter.open(dir, {metadataId, topic})
     let done = 0
     for await (const page of pages) {
       options.signal?.throwIfAborted()
@@ -67,7 +68,7 @@ export async function insertCollection(
 async function insertCatalogRows(
   {db, generation}: PersistDir,
   collection: CollectionToInsert,
-  ids: {id: string; metadataId: string; vectorId: string},
+  ids: {id: string; metadataId: string; topic: string; vectorId: string},
 ): Promise<void> {
   const {database, dimension, metadata, name, parameters, tenant} = collection
   await db.run('INSERT OR IGNORE INTO tenants (id) VALUES (?)', [tenant])
@@ -88,7 +89,7 @@ async function insertCatalogRows(
   }
 
   const has = async (table: string, column: string): Promise<boolean> => hasColumn(db, table, column)
-  const topic = `${TOPIC_PREFIX}${ids.id}`
+  const {topic} = ids
   await insertRow(db, 'collections', {
     database_id: databaseId,
     dimension,
