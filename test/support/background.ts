@@ -50,6 +50,11 @@ export function isRunning(pid: number): boolean {
   return existsSync(file) && !/\) Z /.test(readFileSync(file, 'utf8'))
 }
 
+/** Waits until a process that another one started has ended (Linux). */
+export async function untilEnded(pid: number): Promise<void> {
+  await until(() => (isRunning(pid) ? undefined : true))
+}
+
 /** A program that keeps `chroma.sqlite3` open, as a Chroma does, for as long as `work` takes. */
 export async function whileOpenElsewhere<T>(
   persistDir: string,

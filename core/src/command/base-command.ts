@@ -13,7 +13,7 @@ import {generationText} from '../persist-dir/generation.js'
 import {openPersistDir, type PersistDir} from '../persist-dir/persist-dir.js'
 import {EXIT_CODE} from './exit-codes.js'
 import {type Failure, failureOf} from './failure.js'
-import {type Progress, withProgress} from './progress.js'
+import {isAbandoned, type Progress, withProgress} from './progress.js'
 
 /** What `changeFlags` parse to. */
 export interface ChangeFlags {
@@ -42,6 +42,7 @@ export abstract class ChopsCommand extends Command {
 
   private readonly hidden: string[] = []
   private readonly interruption = new AbortController()
+  private isSignalled = false
   private readonly opened: PersistDir[] = []
   private readonly warnings: string[] = []
 
@@ -201,6 +202,8 @@ export abstract class ChopsCommand extends Command {
     await super.init()
     process.on('SIGINT', this.onInterrupt)
     process.on('SIGTERM', this.onInterrupt)
+    if (isAbandoned()) this.onAbandoned()
+    process.on('disconnect', this.onAbandoned)
     // oclif's own listener throws where nobody can catch it.
     process.stdout.removeAllListeners('error')
     process.stdout.on('error', this.onLostOutput)
@@ -209,6 +212,7 @@ export abstract class ChopsCommand extends Command {
   protected override async finally(error: Error | undefined): Promise<void> {
     process.off('SIGINT', this.onInterrupt)
     process.off('SIGTERM', this.onInterrupt)
+    process.off('disconnect', this.onAbandoned)
     process.stdout.off('error', this.onLostOutput)
     for (const dir of this.opened.splice(0)) await dir.close()
     await super.finally(error)
@@ -240,7 +244,16 @@ export abstract class ChopsCommand extends Command {
    * A second Ctrl-C does not wait.
    */
   private readonly onInterrupt = (): void => {
-    if (this.signal.aborted) process.exit(EXIT_CODE.interrupted)
+    if (this.isSignalled) process.exit(EXIT_CODE.interrupted)
+    this.isSignalled = true
+    this.interruption.abort()
+  }
+
+  /**
+   * Whoever relays this command wants no more of it, or is gone. No signal says so, because a terminal or a service manager
+   * signals both processes: one more would be the second, which does not wait.
+   */
+  private readonly onAbandoned = (): void => {
     this.interruption.abort()
   }
 

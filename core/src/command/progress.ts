@@ -15,6 +15,11 @@ export function isRelayed(): boolean {
   return process.connected === true
 }
 
+/** Whether the process that started this one listened to `relay`, and no longer does. */
+export function isAbandoned(): boolean {
+  return process.send !== undefined && !process.connected
+}
+
 /** The progress in a message of a process that `relay` may have sent; undefined for any other message. */
 export function progressOf(message: unknown): ProgressMessage | undefined {
   const {done, title, total, unit} = (message ?? {}) as Record<string, unknown>

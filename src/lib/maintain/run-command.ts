@@ -37,8 +37,9 @@ export async function runCommand(
     const progress = progressOf(message)
     if (progress) onProgress?.(progress)
   })
+  // Not by a signal: the terminal may have sent one to the command too, and a second one does not wait.
   const interrupt = (): void => {
-    child.kill('SIGINT')
+    if (child.connected) child.disconnect()
   }
 
   signal.addEventListener('abort', interrupt, {once: true})
@@ -49,7 +50,8 @@ export async function runCommand(
       text(child.stderr as Readable),
       new Promise<null | number>((resolve, reject) => {
         child.once('error', reject)
-        child.once('close', resolve)
+        // There is no `close` after a disconnect.
+        child.once('exit', resolve)
       }),
     ])
     return {document: parse(stdout), exitCode: exitCode ?? killed(words, stderr)}
