@@ -6,6 +6,7 @@ import type {MaintainResult} from '../../src/commands/maintain.js'
 
 import {withPassLock} from '../../core/src/change/pass-lock.js'
 import {maintain, type PassOptions} from '../../src/lib/maintain/pass.js'
+import {passText} from '../../src/lib/maintain/render.js'
 import {alarmsOf, check, copyOfFixture} from '../check/support.js'
 import {whileOpenElsewhere} from '../support/background.js'
 import {chops, chopsJson} from '../support/cli.js'
@@ -199,6 +200,7 @@ describe('maintain', function () {
     const before = fingerprint(persistDir)
     const pass = await maintain({...options(persistDir), maxTime: 1})
     expect(pass.steps[0]).to.include({status: 'stopped', step: 'check'})
+    expect(passText(pass)).to.match(/^The directory could not be checked; /)
     expect(existsSync(join(persistDir, '.chops.lock'))).to.equal(true)
     expect(fingerprint(persistDir).filter((line) => !line.startsWith('.chops.lock'))).to.deep.equal(before)
   })

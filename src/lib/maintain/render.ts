@@ -43,12 +43,18 @@ export function passTables(pass: Pass): TableData[] {
 
 /** The last line. */
 export function passText(pass: Pass): string {
-  const {seconds, sizeAfter, sizeBefore, steps} = pass
-  const remaining = remainingFindings(pass).length
-  const changed = steps.filter(({status}) => status === 'done' || status === 'planned').length - 1
+  const {check, seconds, sizeAfter, sizeBefore} = pass
+  const result = check ? resultText(pass) : 'The directory could not be checked'
+  return `${result}; ${formatBytes(sizeBefore)} before, ${formatBytes(sizeAfter)} after, ${seconds.toFixed(1)} s.`
+}
+
+function resultText(pass: Pass): string {
+  const changed = pass.steps.filter(
+    ({status, step}) => step !== 'check' && (status === 'done' || status === 'planned'),
+  ).length
   const work =
     changed === 0 ? 'There was nothing to do' : `${counted(changed, 'step', formatCount)} had something to do`
-  const size = `${formatBytes(sizeBefore)} before, ${formatBytes(sizeAfter)} after`
+  const remaining = remainingFindings(pass).length
   const left = remaining === 0 ? 'no finding is left' : `${counted(remaining, 'finding', formatCount)} left`
-  return `${work}, ${left}; ${size}, ${seconds.toFixed(1)} s.`
+  return `${work}, ${left}`
 }
