@@ -10,7 +10,7 @@ import {passTables, passText} from '../lib/maintain/render.js'
 import {type ChangingStep, STEPS} from '../lib/maintain/steps.js'
 import {exitCodeOf, remainingFindings} from '../lib/maintain/verdict.js'
 
-export type MaintainResult = Omit<Pass, 'check' | 'exitCode'> & {
+export type MaintainResult = Omit<Pass, 'check' | 'committed' | 'exitCode' | 'rebuilt'> & {
   chromaVersion: null | string
   remaining: CheckFinding[]
   status: 'cancelled' | 'done' | 'dry-run'

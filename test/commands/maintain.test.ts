@@ -12,7 +12,7 @@ import {whileOpenElsewhere} from '../support/background.js'
 import {chops, chopsJson} from '../support/cli.js'
 import {temporaryFolder, unpackFixture} from '../support/fixtures.js'
 import {expectToMatchSchema} from '../support/schemas.js'
-import {hasProcessFiles, locate} from '../support/segments.js'
+import {appendManyAdds, hasProcessFiles, locate} from '../support/segments.js'
 import {expectSound, stateOf} from '../support/sound.js'
 import {withDatabase} from '../support/sql.js'
 import {fingerprint} from '../support/untouched.js'
@@ -125,6 +125,34 @@ describe('maintain', function () {
     expect(
       new Set(after.findings.filter(({severity}) => severity === 'C').map((one) => one.collection?.name)),
     ).to.deep.equal(new Set(['inner_product']))
+  })
+
+  it('leaves the finding of an index that it did not rebuild, whatever it rebuilt besides', async () => {
+    const persistDir = copyOfFixture('chroma-1.5.9')
+    const {folder} = await locate(persistDir, 'inner_product')
+    writeFileSync(join(folder, 'link_lists.bin'), Buffer.alloc(64, 0xff))
+    // Which no rebuild cures.
+    await withDatabase(persistDir, (db) =>
+      db.exec("UPDATE collections SET dimension = dimension + 1 WHERE name = 'inner_product'"),
+    )
+    const {code, json} = await chopsJson<MaintainResult>(['maintain', persistDir, '--yes'])
+    expect(code).to.equal(1)
+    expect(statusOf(json)).to.include({rebuild: 'done'})
+    const commands = json.remaining.map(({command}) => command ?? '')
+    expect(commands.filter((command) => command.startsWith('chops hnsw rebuild '))).to.not.deep.equal([])
+  })
+
+  it('leaves the finding of a log that it did not commit, whatever it committed besides', async () => {
+    const persistDir = copyOfFixture('chroma-1.5.9')
+    const damaged = await locate(persistDir, 'churned')
+    truncateSync(join(damaged.folder, 'index_metadata.pickle'), 20)
+    // Of the same name, by which a commit leaves collections out.
+    const waiting = await locate(persistDir, 'churned', 'acme')
+    await appendManyAdds(persistDir, waiting.topic, 1500, waiting.dimension ?? 0)
+    const {json} = await chopsJson<MaintainResult>(['maintain', persistDir, '--yes'])
+    expect(statusOf(json)).to.include({commit: 'done'})
+    const found = json.remaining.filter(({id}) => id === 'W6').map(({collection}) => collection?.id)
+    expect(found).to.deep.equal([waiting.id])
   })
 
   it('rebuilds a damaged full-text index', async () => {

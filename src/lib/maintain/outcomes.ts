@@ -18,12 +18,19 @@ export function outcomeOf(step: ChangingStep, documents: readonly Document[], dr
   return OUTCOMES[step](documents, dryRun)
 }
 
-/** Rows of the log that a commit wrote, and the ids of collections whose index it built from all their elements. */
-export function builtByCommit(documents: readonly Document[]): string[] {
+/** Ids of the collections whose pending log was written into the index. */
+export function committedIn(documents: readonly Document[]): string[] {
+  return documents.flatMap((document) => objectsOf(document.committed)).map(idOf)
+}
+
+/** Ids of the collections whose index was built anew from all their elements, by a rebuild or by a commit. */
+export function rebuiltIn(documents: readonly Document[]): string[] {
   return documents
-    .flatMap((document) => objectsOf(document.committed))
-    .filter(({method}) => method === 'full')
-    .map(({collectionId}) => String(collectionId))
+    .flatMap(({committed, rebuilt}) => [
+      ...objectsOf(committed).filter(({method}) => method === 'full'),
+      ...objectsOf(rebuilt).filter(({status}) => status === 'rebuilt'),
+    ])
+    .map(idOf)
 }
 
 const OUTCOMES: Record<ChangingStep, (documents: readonly Document[], dryRun: boolean) => StepOutcome> = {
@@ -74,6 +81,10 @@ function something(detail: string): StepOutcome {
 
 function sum(documents: readonly Document[], key: string): number {
   return documents.reduce((total, document) => total + numberOf(document[key]), 0)
+}
+
+function idOf({collectionId}: Document): string {
+  return String(collectionId)
 }
 
 function numberOf(value: unknown): number {

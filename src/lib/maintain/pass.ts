@@ -4,7 +4,7 @@ import {withPassLock} from '@chops/core/change'
 import {sizeOf} from '@chops/core/persist-dir'
 
 import {type CheckReport, checkReportOf, databaseDamage} from './check-report.js'
-import {builtByCommit, outcomeOf} from './outcomes.js'
+import {committedIn, outcomeOf, rebuiltIn} from './outcomes.js'
 import {type CommandOutcome, runCommand} from './run-command.js'
 import {
   type ChangingStep,
@@ -33,10 +33,14 @@ export interface StepResult {
 export interface Pass {
   /** What the check found; undefined when it could not be made. */
   check: CheckReport | undefined
+  /** Ids of the collections whose pending log was written into the index. */
+  committed: ReadonlySet<string>
   dryRun: boolean
   /** The exit code of the command that failed first with one of its own, for example 3 when the directory is in use. */
   exitCode: number | undefined
   persistDirectory: string
+  /** Ids of the collections whose index was built anew from all their elements. */
+  rebuilt: ReadonlySet<string>
   seconds: number
   /** Bytes of the directory on the disk. */
   sizeAfter: number
@@ -75,6 +79,7 @@ export async function maintain(options: PassOptions): Promise<Pass> {
 }
 
 class Runner {
+  private readonly committed = new Set<string>()
   private exitCode: number | undefined
   private readonly rebuilt = new Set<string>()
   private readonly signal: AbortSignal
@@ -103,9 +108,11 @@ class Runner {
     const {allocated: sizeAfter} = await sizeOf(persistDirectory)
     return {
       check,
+      committed: this.committed,
       dryRun,
       exitCode: this.exitCode,
       persistDirectory,
+      rebuilt: this.rebuilt,
       seconds: secondsSince(this.started),
       sizeAfter,
       sizeBefore,
@@ -146,14 +153,16 @@ class Runner {
     if (reason !== undefined) return this.skip(step, reason)
     const outcomes = await this.runAll(step, plan.runs)
     const seconds = secondsSince(started)
+    const documents = outcomes.map(({document}) => document)
+    // A command that fails for one collection has done what it says for the others.
+    for (const id of committedIn(documents)) this.committed.add(id)
+    for (const id of rebuiltIn(documents)) this.rebuilt.add(id)
     const failure = outcomes.find(({exitCode}) => exitCode !== 0)
     const result = {runs: plan.runs, seconds, step}
     if (outcomes.length < plan.runs.length || this.timer?.aborted)
       this.steps.push({...result, detail: STOPPED, status: 'stopped'})
     else if (failure) this.steps.push({...result, detail: this.errorOf(failure), status: 'failed'})
     else {
-      const documents = outcomes.map(({document}) => document)
-      if (step === 'commit') for (const id of builtByCommit(documents)) this.rebuilt.add(id)
       const {changed, detail} = outcomeOf(step, documents, dryRun)
       this.steps.push({...result, detail, status: changed ? (dryRun ? 'planned' : 'done') : 'skipped'})
     }

@@ -6,14 +6,18 @@ import type {Pass} from './pass.js'
 import {COMMANDS, type Step} from './steps.js'
 
 /** Findings above information that no step of the pass has dealt with. */
-export function remainingFindings({check, steps}: Pass): CheckFinding[] {
-  const done = new Set<Step>(steps.filter(({status}) => status === 'done').map(({step}) => step))
-  const commands = (Object.keys(COMMANDS) as Step[])
-    .filter((step) => done.has(step))
-    .map((step) => `chops ${COMMANDS[step]} `)
-  return (check?.findings ?? []).filter(
-    ({command, severity}) => severity !== 'I' && !commands.some((done) => command?.startsWith(done) ?? false),
+export function remainingFindings(pass: Pass): CheckFinding[] {
+  return (pass.check?.findings ?? []).filter(
+    (finding) => finding.severity !== 'I' && !isDealtWith(finding, pass),
   )
+}
+
+/** Commits and rebuilds leave collections out; what the other steps do is for the whole directory. */
+function isDealtWith({collection, command}: CheckFinding, {committed, rebuilt, steps}: Pass): boolean {
+  const repairs = (step: Step): boolean => command?.startsWith(`chops ${COMMANDS[step]} `) ?? false
+  if (repairs('commit')) return collection !== null && committed.has(collection.id)
+  if (repairs('rebuild')) return collection !== null && rebuilt.has(collection.id)
+  return steps.some(({status, step}) => status === 'done' && repairs(step))
 }
 
 /** 0 when all is well; the code of the step that failed; 1 for findings that remain, or a pass that was cut short. */
