@@ -177,6 +177,17 @@ describe('maintain', function () {
     expect(fingerprint(persistDir).filter((line) => !line.startsWith('.chops.lock'))).to.deep.equal(before)
   })
 
+  it('leaves what only db check --fix repairs', async () => {
+    const persistDir = copyOfFixture('chroma-1.5.9')
+    await withDatabase(persistDir, (db) =>
+      db.exec(`UPDATE max_seq_id SET seq_id = X'00000000000001A4'
+               WHERE segment_id = (SELECT id FROM segments WHERE scope = 'METADATA' LIMIT 1)`),
+    )
+    const {code, json} = await chopsJson<MaintainResult>(['maintain', persistDir, '--yes'])
+    expect(json.remaining.map(({id}) => id)).to.include('W1')
+    expect(code).to.equal(1)
+  })
+
   it('leaves out what is not wanted, and what no plugin brings', async () => {
     const persistDir = copyOfFixture('chroma-1.5.9')
     const pass = await maintain({

@@ -17,7 +17,7 @@ function isDealtWith({collection, command}: CheckFinding, {committed, rebuilt, s
   const repairs = (step: Step): boolean => command?.startsWith(`chops ${COMMANDS[step]} `) ?? false
   if (repairs('commit')) return collection !== null && committed.has(collection.id)
   if (repairs('rebuild')) return collection !== null && rebuilt.has(collection.id)
-  return steps.some(({status, step}) => status === 'done' && repairs(step))
+  return steps.some(({status, step}) => step !== 'check' && status === 'done' && repairs(step))
 }
 
 /** 0 when all is well; the code of the step that failed; 1 for findings that remain, or a pass that was cut short. */
