@@ -1,4 +1,5 @@
 import {expect} from 'chai'
+import {randomUUID} from 'node:crypto'
 import {appendFileSync, existsSync, readdirSync} from 'node:fs'
 import {join} from 'node:path'
 import {setTimeout as sleep} from 'node:timers/promises'
@@ -9,7 +10,7 @@ import {openPersistDir} from '../../core/src/persist-dir/persist-dir.js'
 import {type ChromaRecord, RecordReader} from '../../core/src/records/index.js'
 import {startChops} from '../support/background.js'
 import {chops, chopsJson} from '../support/cli.js'
-import {FakeChroma, noFault} from '../support/fake-chroma.js'
+import {FakeChroma, type FakeCollection, noFault} from '../support/fake-chroma.js'
 import {type FixtureName, temporaryFolder, unpackFixture} from '../support/fixtures.js'
 import {expectToMatchSchema} from '../support/schemas.js'
 import {deviation, locate, readStoredIndex} from '../support/segments.js'
@@ -185,6 +186,31 @@ describe('chops collection pull', () => {
       'copy',
       await recordsOf(unpackFixture('chroma-0.6.3').persistDir, 'churned'),
     )
+  })
+
+  it('goes on with texts that hold every kind of line separator', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const source = server.collections.get('default_tenant/default_database/inner_product') as FakeCollection
+    const line = 'é\u2028€\u2029\u{1F980}\u0085\r\n\v\f'
+    // The first is longer than a chunk of the file, whose chunks cut its characters apart.
+    const texts = new Map([...source.records.keys()].map((id, i) => [id, line.repeat(i === 0 ? 10_000 : 1)]))
+    const records = new Map(
+      [...source.records].map(([id, record]) => [id, {...record, document: texts.get(id) ?? null}]),
+    )
+    server.collections.set('default_tenant/default_database/separated', {
+      ...source,
+      id: randomUUID(),
+      records,
+    })
+    let gets = 0
+    server.fault = (path) => (path.endsWith('/get') && gets++ > 2 ? {status: 503} : undefined)
+    const slow = ['--retry-for', '0', '--parallel', '1', '--batch-size', '20']
+    await failing(...args(persistDir, 'separated', ...slow))
+    server.fault = noFault
+    const {json} = await chopsJson<CollectionPullOutput>(args(persistDir, 'separated', '--resume'))
+    expect(json.pulled).to.deep.include({fetched: 60, kept: 40})
+    const copies = await recordsOf(persistDir, 'copy')
+    expect(new Map([...copies].map(([id, {document}]) => [id, document]))).to.deep.equal(texts)
   })
 
   it('stops at Ctrl-C with exit code 130 and leaves the database as it was', async () => {

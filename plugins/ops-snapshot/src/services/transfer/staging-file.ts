@@ -6,9 +6,11 @@ import {createHash} from 'node:crypto'
 import {createReadStream} from 'node:fs'
 import {type FileHandle, open, rm, stat, truncate} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
-import {createInterface} from 'node:readline'
 
 import {parseRecord, recordLine} from './record-line.js'
+
+/** No other character of UTF-8 has this byte in it. */
+const NEWLINE = 0x0a
 
 /**
  * What a pull has fetched, one record a line, in a file of the directory that it is going to. Lines are appended whole
@@ -59,7 +61,7 @@ export class StagingFile {
   async *pages(size: number): AsyncGenerator<ChromaRecord[]> {
     let page: ChromaRecord[] = []
     for await (const line of linesOf(this.path)) {
-      page.push(parseRecord(line, this.path))
+      page.push(parseRecord(line.toString(), this.path))
       if (page.length < size) continue
       yield page
       page = []
@@ -85,9 +87,9 @@ async function recover(path: string): Promise<Set<string>> {
   if (!found) return ids
   let whole = 0
   for await (const line of linesOf(path)) {
-    const bytes = Buffer.byteLength(line) + 1
+    const bytes = line.length + 1
     if (whole + bytes > found.size) break
-    ids.add(parseRecord(line, path).id)
+    ids.add(parseRecord(line.toString(), path).id)
     whole += bytes
   }
 
@@ -95,9 +97,26 @@ async function recover(path: string): Promise<Set<string>> {
   return ids
 }
 
-async function* linesOf(path: string): AsyncGenerator<string> {
-  const lines = createInterface({crlfDelay: Infinity, input: createReadStream(path, 'utf8')})
-  for await (const line of lines) yield line
+/**
+ * The lines of a file. For `node:readline` U+2028 and U+2029 end a line too, which JSON leaves in a text as they are.
+ *
+ * @yields the bytes of a line without its end, at last those of one that was begun
+ */
+async function* linesOf(path: string): AsyncGenerator<Buffer> {
+  let begun: Buffer[] = []
+  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    let from = 0
+    for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, from)) {
+      yield Buffer.concat([...begun, chunk.subarray(from, end)])
+      begun = []
+      from = end + 1
+    }
+
+    begun.push(chunk.subarray(from))
+  }
+
+  const rest = Buffer.concat(begun)
+  if (rest.length > 0) yield rest
 }
 
 /** The error for a line that chops did not write. */
