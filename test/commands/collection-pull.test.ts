@@ -10,7 +10,7 @@ import {openPersistDir} from '../../core/src/persist-dir/persist-dir.js'
 import {type ChromaRecord, RecordReader} from '../../core/src/records/index.js'
 import {startChops} from '../support/background.js'
 import {chops, chopsJson} from '../support/cli.js'
-import {FakeChroma, type FakeCollection, noFault} from '../support/fake-chroma.js'
+import {busyAt, FakeChroma, type FakeCollection, noFault} from '../support/fake-chroma.js'
 import {type FixtureName, temporaryFolder, unpackFixture} from '../support/fixtures.js'
 import {expectToMatchSchema} from '../support/schemas.js'
 import {deviation, locate, readStoredIndex} from '../support/segments.js'
@@ -166,6 +166,13 @@ describe('chops collection pull', () => {
       await recordsOf(unpackFixture('chroma-0.6.3').persistDir, 'churned'),
     )
     expect(stagingFiles(persistDir)).to.deep.equal([])
+  })
+
+  it('repeats a page of the ids that fails for a moment', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    server.fault = busyAt('/get', 1)
+    const {json} = await chopsJson<CollectionPullOutput>(args(persistDir, 'churned'))
+    expect(json.pulled).to.deep.include({fetched: 200, retries: 1})
   })
 
   it('goes on after a kill in the middle of a line', async () => {

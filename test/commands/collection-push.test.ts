@@ -6,7 +6,7 @@ import type {CollectionPushOutput} from '../../plugins/ops-snapshot/src/commands
 
 import {parseExactJson} from '../../core/src/records/exact-json.js'
 import {chops, chopsJson} from '../support/cli.js'
-import {FakeChroma, type FakeCollection, noFault} from '../support/fake-chroma.js'
+import {busyAt, FakeChroma, type FakeCollection, type FakeRecord, noFault} from '../support/fake-chroma.js'
 import {type Expected, type ExpectedCollection, unpackFixture} from '../support/fixtures.js'
 import {expectToMatchSchema} from '../support/schemas.js'
 import {appendLog, decodeEmbedding, deviation, locate, markDeleted} from '../support/segments.js'
@@ -200,6 +200,19 @@ describe('chops collection push', () => {
       expect(code).to.equal(0)
       expect(json.pushed).to.deep.include({retries: 4, sent: 537})
       expectRecords(received('default_tenant/default_database/defaults'), answered('defaults'))
+    })
+
+    it('repeats a page of the ids that the server has, and not those before it', async () => {
+      await chops(args('odd-name_1', '--as', 'defaults'))
+      const {records} = received('default_tenant/default_database/defaults')
+      const [record] = [...records.values()] as [FakeRecord]
+      records.clear()
+      for (let i = 0; i < 10_001; i++) records.set(`stranger ${i}`, record)
+      const before = server.count('/get')
+      server.fault = busyAt('/get', 2)
+      const {message} = await failing(...args('defaults', '--resume'))
+      expect(message).to.contain('has 10001 records that are not in defaults')
+      expect(server.count('/get') - before).to.equal(3)
     })
 
     it('gives up after --retry-for, and goes on with --resume', async () => {

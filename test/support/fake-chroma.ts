@@ -28,6 +28,12 @@ export type Fault = (
 /** Answers every request. */
 export const noFault: Fault = () => {}
 
+/** Is busy for a moment at the requests of these numbers, from 1 on, of those whose path ends like this. */
+export function busyAt(end: string, ...numbers: number[]): Fault {
+  let met = 0
+  return (path) => (path.endsWith(end) && numbers.includes(++met) ? {status: 503} : undefined)
+}
+
 type Columns = Record<'documents' | 'embeddings' | 'metadatas' | 'uris', unknown[] | null | undefined> & {
   ids: string[]
 }

@@ -151,11 +151,15 @@ export class ChromaServer {
   /**
    * All ids of a collection.
    *
+   * @param asking makes the request for a page, and may repeat it
    * @yields the ids of one page, never none
    */
-  async *ids({id}: RemoteCollection): AsyncGenerator<string[]> {
+  async *ids(
+    {id}: RemoteCollection,
+    asking: <T>(request: () => Promise<T>) => Promise<T>,
+  ): AsyncGenerator<string[]> {
     for (let offset = 0; ; offset += IDS_PAGE) {
-      const {ids} = await this.records(id).get({include: [], limit: IDS_PAGE, offset})
+      const {ids} = await asking(() => this.records(id).get({include: [], limit: IDS_PAGE, offset}))
       if (ids.length > 0) yield ids
       if (ids.length < IDS_PAGE) return
     }

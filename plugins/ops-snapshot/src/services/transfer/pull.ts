@@ -169,9 +169,8 @@ class Pull {
   /** The ids of the collection. What an interrupted pull fetched of it must still be there. */
   private async ids(server: ChromaServer, remote: RemoteCollection, file: StagingFile): Promise<string[]> {
     const ids: string[] = []
-    await speaking(this.endpoint, 'listing its records', async () => {
-      for await (const page of server.ids(remote)) ids.push(...page)
-    })
+    const pages = server.ids(remote, (page) => this.asking('listing its records', page))
+    for await (const page of pages) ids.push(...page)
     const known = new Set(ids)
     const gone = [...file.ids].find((id) => !known.has(id))
     if (gone === undefined) return ids

@@ -111,9 +111,8 @@ class Push {
   private async present(server: ChromaServer, remote: RemoteCollection): Promise<Set<string>> {
     const present = new Set<string>()
     if (this.plan.target.records === null) return present
-    await speaking(this.endpoint, 'listing its records', async () => {
-      for await (const ids of server.ids(remote)) for (const id of ids) present.add(id)
-    })
+    const pages = server.ids(remote, (page) => this.asking('listing its records', page))
+    for await (const ids of pages) for (const id of ids) present.add(id)
     const foreign = new Set(present)
     for await (const ids of this.reader.ids(this.options)) for (const id of ids) foreign.delete(id)
     if (foreign.size === 0) return present
