@@ -168,6 +168,13 @@ describe('chops collection pull', () => {
     expect(stagingFiles(persistDir)).to.deep.equal([])
   })
 
+  it('repeats meeting the server, before the question and after', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    server.fault = busyAt('/version', 1, 3)
+    const {json} = await chopsJson<CollectionPullOutput>(args(persistDir, 'churned'))
+    expect(json.pulled).to.deep.include({fetched: 200, retries: 1})
+  })
+
   it('repeats a page of the ids that fails for a moment', async () => {
     const {persistDir} = unpackFixture('chroma-1.5.9')
     server.fault = busyAt('/get', 1)

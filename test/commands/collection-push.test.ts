@@ -215,6 +215,13 @@ describe('chops collection push', () => {
       expect(server.count('/get') - before).to.equal(3)
     })
 
+    it('repeats meeting it, before the question and after', async () => {
+      server.fault = busyAt('/version', 1, 3)
+      const {json} = await chopsJson<CollectionPushOutput>(args('odd-name_1'))
+      expect(json.pushed).to.deep.include({retries: 1, sent: 20})
+      expect(server.count('/version')).to.equal(4)
+    })
+
     it('gives up after --retry-for, and goes on with --resume', async () => {
       upserts([undefined, {status: 503}])
       const error = await failing(...args('defaults', '--retry-for', '0', '--parallel', '1'))

@@ -71,8 +71,9 @@ A token belongs into the environment variable CHROMA_TOKEN. It appears in no out
     const dir = await this.open(args.PERSIST_DIR)
     const source = {database: flags.database, name: flags.collection, tenant: flags.tenant}
     const target = {as: flags.as, database: flags['to-database'], tenant: flags['to-tenant']}
+    const patience = 1000 * flags['retry-for']
     const plan = await this.withProgress('Looking at both sides', () =>
-      planPull(dir, endpoint, source, {signal: this.signal, target}),
+      planPull(dir, endpoint, source, {patience, signal: this.signal, target}),
     )
     await this.table(pullPlanTable(plan))
     const output = {chromaVersion: this.chromaVersion(dir), plan, pulled: null}
@@ -92,7 +93,7 @@ A token belongs into the environment variable CHROMA_TOKEN. It appears in no out
           force: flags.force,
           onStep,
           parallel: flags.parallel,
-          patience: 1000 * flags['retry-for'],
+          patience,
           resume: flags.resume,
           signal: this.signal,
         }),

@@ -51,8 +51,9 @@ A token belongs into the environment variable CHROMA_TOKEN. It appears in no out
     const dir = await this.open(args.PERSIST_DIR)
     const collection = await this.chooseCollection(await readCatalog(dir), flags)
     const target = {as: flags.as, database: flags['to-database'], tenant: flags['to-tenant']}
+    const patience = 1000 * flags['retry-for']
     const plan = await this.withProgress('Looking at both sides', () =>
-      planPush(dir, collection, endpoint, {resume: flags.resume, signal: this.signal, target}),
+      planPush(dir, collection, endpoint, {patience, resume: flags.resume, signal: this.signal, target}),
     )
     await this.table(pushPlanTable(plan))
     if (plan.lost.length > 0) this.warn(lostText(plan))
@@ -67,7 +68,7 @@ A token belongs into the environment variable CHROMA_TOKEN. It appears in no out
           batchSize: flags['batch-size'],
           onStep,
           parallel: flags.parallel,
-          patience: 1000 * flags['retry-for'],
+          patience,
           signal: this.signal,
         }),
       {units: {copy: 'records'}},

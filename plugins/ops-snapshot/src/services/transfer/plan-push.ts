@@ -7,6 +7,7 @@ import type {Endpoint} from './endpoint.js'
 
 import {spaceOf} from './carried.js'
 import {ChromaServer, type RemoteCollection} from './chroma-server.js'
+import {retrying} from './retry.js'
 import {speaking} from './server-error.js'
 
 /** Where a copy goes; a name or place that is absent is that of the collection. */
@@ -49,18 +50,22 @@ export async function planPush(
   dir: PersistDir,
   collection: Collection,
   endpoint: Endpoint,
-  options: {resume: boolean; signal: AbortSignal; target: TransferTarget},
+  options: {patience: number; resume: boolean; signal: AbortSignal; target: TransferTarget},
 ): Promise<PushPlan> {
-  const {resume, signal, target} = options
+  const {patience, resume, signal, target} = options
   const place = {database: target.database ?? collection.database, tenant: target.tenant ?? collection.tenant}
   const name = target.as ?? collection.name
   const {space} = hnswParametersOf(dir, collection)
-  const remote = await speaking(endpoint, 'meeting it', async () => {
+  const look = async () => {
     const server = await ChromaServer.connect(endpoint, place, signal)
     const hasPlace = await server.hasPlace()
     const found = hasPlace ? await server.describe(name) : undefined
     return {found, hasPlace, records: found ? await server.count(found) : null, version: server.version}
-  })
+  }
+
+  const remote = await speaking(endpoint, 'meeting it', () =>
+    retrying(look, {isFirst: true, patience, signal}),
+  )
   if (remote.found) {
     const where = `${place.tenant}/${place.database}/${name} at ${endpoint.baseUrl}`
     requireFitting(collection, space, remote.found, where)

@@ -76,7 +76,7 @@ export async function planPull(
   dir: PersistDir,
   endpoint: Endpoint,
   source: Place & {name: string},
-  {signal, target}: {signal: AbortSignal; target: TransferTarget},
+  {patience, signal, target}: {patience: number; signal: AbortSignal; target: TransferTarget},
 ): Promise<PullPlan> {
   const {database, name, tenant} = source
   const place = {
@@ -85,7 +85,7 @@ export async function planPull(
     tenant: target.tenant ?? tenant,
   }
   await requireFree(dir, place)
-  return speaking(endpoint, 'meeting it', async () => {
+  const look = async (): Promise<PullPlan> => {
     const server = await ChromaServer.connect(endpoint, {database, tenant}, signal)
     const remote = await server.describe(name)
     if (!remote) {
@@ -107,7 +107,9 @@ export async function planPull(
       tenant,
       url: endpoint.baseUrl,
     }
-  })
+  }
+
+  return speaking(endpoint, 'meeting it', () => retrying(look, {isFirst: true, patience, signal}))
 }
 
 /**
@@ -134,7 +136,7 @@ class Pull {
   async run(): Promise<Pulled> {
     const {endpoint, options, plan} = this
     const {database, tenant} = plan
-    const server = await speaking(endpoint, 'meeting it', () =>
+    const server = await this.asking('meeting it', () =>
       ChromaServer.connect(endpoint, {database, tenant}, options.signal),
     )
     const remote = await this.asking('describing the collection', () => server.describe(plan.collection))

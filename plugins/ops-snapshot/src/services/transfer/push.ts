@@ -82,7 +82,7 @@ class Push {
   async run(describe: (server: ChromaServer) => ReturnType<typeof carriedCollection>): Promise<Pushed> {
     const {endpoint, options, plan} = this
     const {database, tenant} = plan.target
-    const server = await speaking(endpoint, 'meeting it', () =>
+    const server = await this.asking('meeting it', () =>
       ChromaServer.connect(endpoint, {database, tenant}, options.signal),
     )
     const remote = await speaking(endpoint, 'making the collection', () => this.target(server, describe))
