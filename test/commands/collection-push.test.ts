@@ -222,6 +222,20 @@ describe('chops collection push', () => {
       expect(server.count('/version')).to.equal(4)
     })
 
+    it('repeats looking for the collection, but not making it', async () => {
+      server.fault = busyAt('/databases/default_database', 2)
+      const {json} = await chopsJson<CollectionPushOutput>(args('odd-name_1'))
+      expect(json.pushed).to.deep.include({retries: 1, sent: 20})
+      server.fault = busyAt('/collections/odd-name_1', 2)
+      const {json: resumed} = await chopsJson<CollectionPushOutput>(args('odd-name_1', '--resume'))
+      expect(resumed.pushed).to.deep.include({retries: 1, skipped: 20})
+      const before = server.count('/collections')
+      server.fault = busyAt('/collections', 1)
+      const error = await failing(...args('defaults'))
+      expect(error).to.include({code: 'in-use', exitCode: 3})
+      expect(server.count('/collections') - before).to.equal(1)
+    })
+
     it('gives up after --retry-for, and goes on with --resume', async () => {
       upserts([undefined, {status: 503}])
       const error = await failing(...args('defaults', '--retry-for', '0', '--parallel', '1'))

@@ -85,7 +85,7 @@ class Push {
     const server = await this.asking('meeting it', () =>
       ChromaServer.connect(endpoint, {database, tenant}, options.signal),
     )
-    const remote = await speaking(endpoint, 'making the collection', () => this.target(server, describe))
+    const remote = await this.target(server, describe)
     const present = await this.present(server, remote)
     if (present.size > 0) await this.verify(server, remote, (id) => present.has(id))
     const sent = await this.send(server, remote, present)
@@ -98,11 +98,16 @@ class Push {
     server: ChromaServer,
     describe: (server: ChromaServer) => ReturnType<typeof carriedCollection>,
   ): Promise<RemoteCollection> {
-    const {plan} = this
-    if (!(await server.hasPlace())) await server.createPlace()
-    const found = await server.describe(plan.target.name)
-    // What the plan did not see, somebody else made meanwhile: creating it then fails.
-    const remote = found && plan.target.records !== null ? found : await server.create(describe(server))
+    const {endpoint, plan} = this
+    const found = await this.asking('looking for the collection', async () => {
+      if (!(await server.hasPlace())) await server.createPlace()
+      return server.describe(plan.target.name)
+    })
+    // What the plan did not see, somebody else made meanwhile: creating it then fails. So it is not repeated either.
+    const remote =
+      found && plan.target.records !== null
+        ? found
+        : await speaking(endpoint, 'making the collection', () => server.create(describe(server)))
     requireFitting({dimension: plan.dimension, name: plan.collection}, plan.space, remote, this.where())
     return remote
   }
