@@ -56,6 +56,21 @@ async function verdictOn(backup: string): Promise<{code: null | number; stderr: 
   return chops(['db', 'backup', backup, '--verify'])
 }
 
+/** A Zstandard frame whose blocks each repeat one byte 128 KiB long, with the size of its content in its head or without. */
+function repetitiveFrame(bytes: number, stated: number | undefined): Buffer {
+  const blockBytes = 2 ** 17
+  const head = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, stated === undefined ? 0 : 0xc0, 0x58])
+  const size = Buffer.alloc(stated === undefined ? 0 : 8)
+  if (stated !== undefined) size.writeBigUInt64LE(BigInt(stated))
+  const blocks = Buffer.alloc((bytes / blockBytes) * 4)
+  for (let at = 0; at < blocks.length; at += 4) {
+    const isLast = at + 4 === blocks.length
+    blocks.writeUIntLE((blockBytes << 3) | (1 << 1) | (isLast ? 1 : 0), at, 3)
+  }
+
+  return Buffer.concat([head, size, blocks])
+}
+
 function unpack(archive: string): string {
   const into = temporaryFolder()
   execFileSync('tar', [archive.endsWith('.zst') ? '--zstd' : '-z', '-xf', archive, '-C', into])
@@ -145,6 +160,36 @@ describe('db backup', () => {
       }
     })
   }
+
+  for (const [what, stated] of [
+    ['as it says', 2 ** 31],
+    ['beyond what 32 bits count', 2 ** 40],
+    ['and says nothing of it', undefined],
+  ] as const) {
+    it(`refuses a .tar.zst of few bytes that holds more than fits into memory, ${what}`, async () => {
+      const file = join(temporaryFolder(), 'bomb.tar.zst')
+      writeFileSync(file, repetitiveFrame(2 ** 31, stated))
+      const {code, stderr} = await verdictOn(file)
+      expect(code).to.equal(4)
+      expect(stderr).to.equal(
+        `Error: ${file} cannot be decompressed: one of its frames holds more than 512 MiB.\n  Take another backup.\n`,
+      )
+    })
+  }
+
+  it('reads a .tar.zst that another program made one frame of', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const output = join(temporaryFolder(), 'monday.tar.zst')
+    await backUp(persistDir, output)
+    const tar = join(temporaryFolder(), 'monday.tar')
+    execFileSync('zstd', ['-q', '-d', output, '-o', tar])
+    const again = join(temporaryFolder(), 'monday.tar.zst')
+    execFileSync('zstd', ['-q', tar, '-o', again])
+    expect((await verdictOn(again)).code).to.equal(0)
+    // Of what comes through a pipe the length is not known when the frame begins.
+    writeFileSync(again, execFileSync('zstd', ['-q', '-c'], {input: readFileSync(tar)}))
+    expect((await verdictOn(again)).code).to.equal(0)
+  })
 
   it('finds a file of a folder that is missing, added or changed', async () => {
     const {persistDir} = unpackFixture('chroma-1.5.9')

@@ -104,7 +104,8 @@ async function readArchive(
   gunzip?.on('error', () => {})
   const tar = extract()
   const source: AsyncIterable<Uint8Array> = gunzip ? bytes.pipe(gunzip) : decompressZstd(bytes, file)
-  const feeding = Readable.from(source)
+  // One frame can be half a gigabyte, so no more of them is to wait than has to.
+  const feeding = Readable.from(source, {highWaterMark: 1})
   feeding.on('error', (error) => tar.destroy(error))
   tar.on('error', () => {})
   feeding.pipe(tar as unknown as NodeJS.WritableStream)

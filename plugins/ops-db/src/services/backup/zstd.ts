@@ -4,13 +4,19 @@ import zlib from 'node:zlib'
 /** One frame of a compressed file, by itself. */
 interface Codec {
   compress(bytes: Uint8Array): Uint8Array
+  /** Gives up when the content is longer than `LONGEST_CONTENT`. */
   decompress(frame: Uint8Array): Uint8Array
+  /** Whether `decompress` failed with this error because the content is too long for what it got. */
+  isTooLong(error: unknown): boolean
 }
 
 /** What goes into a frame: frames after each other are one file, and each can be read by itself. */
 const FRAME_CONTENT = 1 << 22
 /** No frame of ours gets as large, and a foreign one might not fit into memory. */
 const LONGEST_FRAME = 1 << 26
+/** A foreign frame may hold a whole archive; one that holds eight times what a frame may take was made to fill the memory. */
+const LONGEST_CONTENT = 8 * LONGEST_FRAME
+const TOO_LONG = `one of its frames holds more than ${LONGEST_CONTENT >> 20} MiB`
 const LEVEL = 3
 
 const MAGIC = 0xfd_2f_b5_28
@@ -18,8 +24,13 @@ const MAGIC = 0xfd_2f_b5_28
 const DICTIONARY_ID_BYTES = [0, 1, 2, 4]
 const CONTENT_SIZE_BYTES = [0, 2, 4, 8]
 const RLE_BLOCK = 1
+/** `ZSTD_error_dstSize_tooSmall`, as the WebAssembly module tells it. */
+const TOO_SMALL = /code -70$/
 
-type NodeZstd = Record<'zstdCompressSync' | 'zstdDecompressSync', (bytes: Uint8Array) => Uint8Array>
+interface NodeZstd {
+  zstdCompressSync(bytes: Uint8Array): Uint8Array
+  zstdDecompressSync(frame: Uint8Array, options: {maxOutputLength: number}): Uint8Array
+}
 
 let loaded: Promise<Codec> | undefined
 
@@ -33,12 +44,21 @@ async function loadCodec(): Promise<Codec> {
 async function startCodec(): Promise<Codec> {
   const {zstdCompressSync, zstdDecompressSync} = zlib as unknown as Partial<NodeZstd>
   if (zstdCompressSync && zstdDecompressSync) {
-    return {compress: (bytes) => zstdCompressSync(bytes), decompress: (frame) => zstdDecompressSync(frame)}
+    return {
+      compress: (bytes) => zstdCompressSync(bytes),
+      decompress: (frame) => zstdDecompressSync(frame, {maxOutputLength: LONGEST_CONTENT}),
+      isTooLong: (error) => (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE',
+    }
   }
 
   const {compress, decompress, init} = await import('@bokuweb/zstd-wasm')
   await init()
-  return {compress: (bytes) => compress(bytes, LEVEL), decompress: (frame) => decompress(frame)}
+  return {
+    compress: (bytes) => compress(bytes, LEVEL),
+    // It takes as much as the frame says, or this.
+    decompress: (frame) => decompress(frame, {defaultHeapSize: LONGEST_CONTENT}),
+    isTooLong: (error) => TOO_SMALL.test((error as Error).message),
+  }
 }
 
 /**
@@ -88,11 +108,32 @@ export async function* decompressZstd(
   if (waiting.length > 0) throw noZstd(file, 'it is cut off')
 }
 
-function decompressed(codec: Codec, frame: Uint8Array, file: string): Uint8Array {
+function decompressed(codec: Codec, frame: Buffer, file: string): Uint8Array {
+  const length = statedLength(frame)
+  if (length !== undefined && length > LONGEST_CONTENT) throw noZstd(file, TOO_LONG)
   try {
     return codec.decompress(frame)
   } catch (error) {
-    throw noZstd(file, 'it is damaged', error)
+    throw noZstd(file, length === undefined && codec.isTooLong(error) ? TOO_LONG : 'it is damaged', error)
+  }
+}
+
+/** Of the content of a frame; undefined where it does not say. */
+function statedLength(frame: Buffer): number | undefined {
+  const {lengthAt, lengthBytes} = headOf(frame)
+  if (lengthBytes === 0) return undefined
+  if (lengthBytes === 8) return Number(frame.readBigUInt64LE(lengthAt))
+  return frame.readUIntLE(lengthAt, lengthBytes) + (lengthBytes === 2 ? 256 : 0)
+}
+
+/** Where the head of a frame tells the length of its content, with how many bytes; the blocks come after them. */
+function headOf(frame: Buffer): {lengthAt: number; lengthBytes: number} {
+  const descriptor = frame.readUInt8(4)
+  const isSingleSegment = (descriptor & 0x20) !== 0
+  const contentSize = CONTENT_SIZE_BYTES[descriptor >> 6] ?? 0
+  return {
+    lengthAt: 5 + (isSingleSegment ? 0 : 1) + (DICTIONARY_ID_BYTES[descriptor & 3] ?? 0),
+    lengthBytes: isSingleSegment && contentSize === 0 ? 1 : contentSize,
   }
 }
 
@@ -100,14 +141,8 @@ function decompressed(codec: Codec, frame: Uint8Array, file: string): Uint8Array
 function frameEnd(bytes: Buffer): 'no frame' | number | undefined {
   if (bytes.length < 5) return undefined
   if (bytes.readUInt32LE(0) !== MAGIC) return 'no frame'
-  const descriptor = bytes.readUInt8(4)
-  const isSingleSegment = (descriptor & 0x20) !== 0
-  const contentSize = CONTENT_SIZE_BYTES[descriptor >> 6] ?? 0
-  let at =
-    5 +
-    (isSingleSegment ? 0 : 1) +
-    (DICTIONARY_ID_BYTES[descriptor & 3] ?? 0) +
-    (isSingleSegment && contentSize === 0 ? 1 : contentSize)
+  const {lengthAt, lengthBytes} = headOf(bytes)
+  let at = lengthAt + lengthBytes
   for (let isLast = false; !isLast;) {
     if (bytes.length < at + 3) return undefined
     const header = bytes.readUIntLE(at, 3)
@@ -115,7 +150,7 @@ function frameEnd(bytes: Buffer): 'no frame' | number | undefined {
     at += 3 + (((header >> 1) & 3) === RLE_BLOCK ? 1 : header >> 3)
   }
 
-  at += (descriptor & 4) === 0 ? 0 : 4
+  at += (bytes.readUInt8(4) & 4) === 0 ? 0 : 4
   return bytes.length < at ? undefined : at
 }
 
