@@ -5,6 +5,7 @@ import {join} from 'node:path'
 import {chops} from '../support/cli.js'
 import {temporaryFolder} from '../support/fixtures.js'
 import {locate} from '../support/segments.js'
+import {withDatabase} from '../support/sql.js'
 import {type Engine, ENGINE_VERSIONS, engineOrSkip, type EngineVersion} from './support/engines.js'
 import {
   copyOf,
@@ -81,6 +82,17 @@ for (const version of ENGINE_VERSIONS) {
       const dir = join(temporaryFolder(), 'new')
       for (const collection of original.collections)
         await run('collection', 'restore', dir, '-i', fileOf(files, collection), '-y')
+      await expectSound(engine, dir, original.collections)
+    })
+
+    it('into a directory that did not exist, when their log was emptied', async () => {
+      const emptied = copyOf(written)
+      await run('wal', 'commit', emptied, '-y')
+      await withDatabase(emptied, (db) => db.run('DELETE FROM embeddings_queue'))
+      const taken = await snapshotAll(emptied)
+      const dir = join(temporaryFolder(), 'new')
+      for (const collection of original.collections)
+        await run('collection', 'restore', dir, '-i', fileOf(taken, collection), '-y')
       await expectSound(engine, dir, original.collections)
     })
 
