@@ -28,7 +28,7 @@ export function isLevel(level: number): boolean {
  * What contradicts itself in a header: H4 for the layout, H5 for the counts, H11 for the entry point.
  * hnswlib believes every field, so nothing else may be read by a header that has a problem of H4 or H5.
  */
-export function headerProblems(header: HnswHeader): HnswProblem[] {
+function headerProblems(header: HnswHeader): HnswProblem[] {
   const problems: HnswProblem[] = []
   const check = (id: HnswProblem['id'], holds: boolean, what: string) => {
     if (!holds) problems.push({file: 'header.bin', id, what})
@@ -98,7 +98,7 @@ export interface HeaderOptions {
 }
 
 /** Whether the other three files are there and long enough for the elements a sound header counts (H3, H5). */
-export async function sizeProblems(
+async function sizeProblems(
   folder: string,
   header: HnswHeader,
   {cosine = true}: HeaderOptions = {},

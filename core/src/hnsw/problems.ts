@@ -37,12 +37,11 @@ const NEXT: Record<HnswRule, string> = {
 }
 
 /** The error for a problem in a segment folder, as commands that need a sound index throw it. */
-export function problemError(folder: string, problem: HnswProblem, cause?: unknown): ChopsError {
+export function problemError(folder: string, problem: HnswProblem): ChopsError {
   const file = join(folder, problem.file)
   return damaged(`${file} ${problem.what}.`, {
     file,
     next: NEXT[problem.id],
-    ...(cause === undefined ? {} : {cause}),
   })
 }
 

@@ -28,7 +28,7 @@ export interface Leftover {
 
 /** An orphan as `db info` shows it. */
 export interface OrphanFolder {
-  /** The folder's name: the id of the segment it belonged to. */
+  /** The folder's name: the id of the segment it belonged to, or what a killed clean made of it. */
   id: string
   path: string
   size: Size

@@ -8,7 +8,7 @@ export interface NativeGraph {
   save(path: string): void
 }
 
-/** Opens a graph; `load` comes first and throws when the library is missing or not made for this machine. */
+/** Opens a graph; what loads it, see `LIBRARIES`, throws when the library is missing or not made for this machine. */
 export interface NativeLibrary {
   open(options: EngineOptions & {precision: Precision}): NativeGraph
 }

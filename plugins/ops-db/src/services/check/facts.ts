@@ -36,10 +36,10 @@ export interface Facts {
 }
 
 /** A seq id beyond what any log reaches, as a failed migration leaves them. */
-const LARGEST_SEQ_ID = 2n ** 53n
+export const LARGEST_SEQ_ID = 2n ** 53n
 
 /** The number of a position in either form; undefined for a value that is neither, or that no log can reach. */
-export function seqIdOf({text, type}: Position): number | undefined {
+function seqIdOf({text, type}: Position): number | undefined {
   const value = bigSeqIdOf({text, type})
   return value !== undefined && value < LARGEST_SEQ_ID ? Number(value) : undefined
 }

@@ -6,7 +6,7 @@ import {counted, formatBytes} from '@chops/core/output'
 import type {PendingLog} from './pending.js'
 
 import {asPersistDir, type CheckContext, damageText} from './context.js'
-import {bigSeqIdOf, type CollectionFacts, type Position} from './facts.js'
+import {bigSeqIdOf, type CollectionFacts, LARGEST_SEQ_ID, type Position} from './facts.js'
 import {byFix, commandLine} from './finding.js'
 import {LARGE_LEFTOVER} from './leftovers.js'
 import {decodeMigrated} from './migrated-seq-id.js'
@@ -18,9 +18,7 @@ const SEQ_ID_BLOBS = [8, 24]
 /** Chroma writes an index at the latest so many rows after the last time, unless a collection says otherwise. */
 const DEFAULT_SYNC_THRESHOLD = 1000
 
-const LARGEST = 2n ** 53n
-
-/** How far each VECTOR segment has applied the log, by collection id; and where that was found. */
+/** How far each VECTOR segment has applied the log, by collection id. */
 export type Applied = ReadonlyMap<string, number>
 
 /** W1 and W2: the values of `max_seq_id`. */
@@ -45,7 +43,7 @@ export function checkPositions({facts, findings, generation, path}: CheckContext
 
   for (const position of facts.positions) {
     const value = bigSeqIdOf(position)
-    if (value === undefined || value < LARGEST || !owned.has(position.segmentId)) continue
+    if (value === undefined || value < LARGEST_SEQ_ID || !owned.has(position.segmentId)) continue
     const decoded = decodeMigrated(value)
     const isVector = facts.segments.some(({id, scope}) => id === position.segmentId && scope === 'VECTOR')
     const meaning =

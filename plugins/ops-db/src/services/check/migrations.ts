@@ -13,7 +13,7 @@ export interface Migration {
  * The migrations of every Chroma from 0.4.15 to 1.5, as all of them record them: by directory, in the order of their
  * versions, the name of the file and the MD5 of its SQL (`chromadb/migrations`, `rust/sqlite/migrations`).
  */
-export const KNOWN_MIGRATIONS: Record<string, readonly (readonly [filename: string, md5: string])[]> = {
+const KNOWN_MIGRATIONS: Record<string, readonly (readonly [filename: string, md5: string])[]> = {
   embeddings_queue: [
     ['00001-embeddings.sqlite.sql', 'd3755dfd232be8e8301f4d7fcfb3a486'],
     ['00002-embeddings-queue-config.sqlite.sql', '8fbfe4ffb3e57f1d8bfdc58510a82e85'],

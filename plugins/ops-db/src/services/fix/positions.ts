@@ -3,10 +3,8 @@ import {encodeSeqId} from '@chops/core/catalog'
 import type {CheckContext} from '../check/context.js'
 import type {FindingId} from '../check/invariants.js'
 
-import {bigSeqIdOf, type Position} from '../check/facts.js'
+import {bigSeqIdOf, LARGEST_SEQ_ID, type Position} from '../check/facts.js'
 import {decodeMigrated} from '../check/migrated-seq-id.js'
-
-const LARGEST = 2n ** 53n
 
 /**
  * W1 and W2: writes the log positions of segments as the engine of this directory reads them. A value that cannot be
@@ -33,7 +31,7 @@ export async function repairPositions(context: CheckContext, ids: ReadonlySet<Fi
 function exactly(position: Position): number | undefined {
   const value = bigSeqIdOf(position)
   if (value === undefined) return undefined
-  return value < LARGEST ? Number(value) : decodeMigrated(value)
+  return value < LARGEST_SEQ_ID ? Number(value) : decodeMigrated(value)
 }
 
 async function newestRecord({db}: CheckContext, {segmentId}: Position): Promise<number> {

@@ -35,7 +35,7 @@ const METADATA = {
 const CARRIED = Object.keys(CONFIGURATION) as (keyof typeof CONFIGURATION)[]
 
 /** A collection's metadata with integers and floats apart; the catalog tells them apart only where they differ. */
-export function exactMetadata(metadata: Metadata | null): null | RecordMetadata {
+function exactMetadata(metadata: Metadata | null): null | RecordMetadata {
   const entries = Object.entries(metadata ?? {}).flatMap(([key, value]) => {
     if (value === null) return []
     return [[key, Number.isSafeInteger(value) ? BigInt(value as number) : value] as const]
