@@ -1,7 +1,7 @@
 import {homedir} from 'node:os'
-import {createInterface} from 'node:readline'
 
 import {usage} from '../errors.js'
+import {askLine} from './ask-line.js'
 import {completeFolder} from './complete-folder.js'
 import {PERSIST_DIR_VARIABLE} from './flags.js'
 
@@ -18,21 +18,8 @@ export async function choosePersistDir(signal: AbortSignal): Promise<string> {
     next: `Give the folder that holds chroma.sqlite3 as the first argument, or set ${PERSIST_DIR_VARIABLE}.`,
   })
   if (!process.stdin.isTTY || !process.stderr.isTTY) throw missing
-  const input = createInterface({completer: completeFolder, input: process.stdin, output: process.stderr})
-  const close = (): void => input.close()
-  signal.addEventListener('abort', close, {once: true})
-  input.on('SIGINT', () => process.kill(process.pid, 'SIGINT'))
-  try {
-    const answer = await new Promise<null | string>((resolve) => {
-      input.once('close', () => resolve(null))
-      input.question('Which persist directory (the folder that holds chroma.sqlite3)? ', resolve)
-    })
-    if (answer === null) process.stderr.write('\n')
-    signal.throwIfAborted()
-    if (answer === null || answer.trim() === '') throw missing
-    return answer.trim().replace(/^~(?=\/|$)/, homedir())
-  } finally {
-    signal.removeEventListener('abort', close)
-    input.close()
-  }
+  const question = 'Which persist directory (the folder that holds chroma.sqlite3)? '
+  const answer = (await askLine(question, signal, {completer: completeFolder}))?.trim() ?? ''
+  if (answer === '') throw missing
+  return answer.replace(/^~(?=\/|$)/, homedir())
 }

@@ -3,9 +3,7 @@ import type {Topic} from '../log/topics.js'
 import type {PersistDir} from '../persist-dir/persist-dir.js'
 
 import {OPERATION} from '../log/operation.js'
-
-/** Pending rows are read in pages of this many, so that a log of any size fits in memory. */
-const PAGE = 10_000
+import {pendingRows} from './pending-rows.js'
 
 /**
  * Counts the records of each collection as Chroma's own `count()` answers: the rows of the metadata segment, and what
@@ -43,29 +41,19 @@ export async function countRecordsOf(dir: PersistDir, collection: Collection): P
   return (row?.records ?? 0) + (await netOfPending(dir, collection))
 }
 
-async function netOfPending({db}: PersistDir, collection: Collection): Promise<number> {
-  const segmentId = collection.metadataSegment?.id ?? ''
+async function netOfPending(dir: PersistDir, collection: Collection): Promise<number> {
   const exists = new Map<string, boolean>()
   let net = 0
-  let after = collection.metadataSegment?.maxSeqId ?? 0
-  for (;;) {
-    const page = await db.all<{id: string; known: number; operation: number; seq_id: number}>(
-      `SELECT q.seq_id, q.id, q.operation,
-              EXISTS (SELECT 1 FROM embeddings e WHERE e.segment_id = ? AND e.embedding_id = q.id) AS known
-       FROM embeddings_queue q WHERE q.seq_id > ? AND q.topic = ? ORDER BY q.seq_id LIMIT ${PAGE}`,
-      [segmentId, after, collection.topic],
-    )
+  for await (const page of pendingRows(dir, collection)) {
     for (const row of page) {
       const before = exists.get(row.id) ?? row.known === 1
       const now = existsAfter(row.operation, before)
       exists.set(row.id, now)
       net += Number(now) - Number(before)
     }
-
-    const last = page.at(-1)
-    if (!last || page.length < PAGE) return net
-    after = last.seq_id
   }
+
+  return net
 }
 
 function existsAfter(operation: number, before: boolean): boolean {

@@ -4,8 +4,8 @@ import type {StoredMetadata} from './record.js'
 
 import {damaged} from '../errors.js'
 import {OPERATION} from '../log/operation.js'
-import {keysetPages} from '../sqlite/database.js'
 import {parseExactJson} from './exact-json.js'
+import {type PendingRow, pendingRows} from './pending-rows.js'
 import {isMetadataValue} from './stored-metadata.js'
 
 /** What the log does to one record that the metadata segment has, or will have. */
@@ -16,15 +16,6 @@ interface Change {
   /** The log rows whose metadata add up to the record's, on top of the segment's. */
   seqIds: number[]
 }
-
-interface PendingRow {
-  id: string
-  known: number
-  operation: number
-  seq_id: number
-}
-
-const PAGE = 10_000
 
 /**
  * The part of a collection's log that its metadata segment has not applied: an add of a known id and an update or delete
@@ -43,17 +34,7 @@ export class PendingChanges {
 
   static async read(dir: PersistDir, collection: Collection, signal?: AbortSignal): Promise<PendingChanges> {
     const pending = new PendingChanges(dir, collection)
-    const pages = keysetPages<PendingRow>(dir.db, {
-      after: collection.metadataSegment?.maxSeqId ?? 0,
-      columns: `q.seq_id, q.id, q.operation,
-                EXISTS (SELECT 1 FROM embeddings e WHERE e.segment_id = ? AND e.embedding_id = q.id) AS known`,
-      from: 'embeddings_queue q',
-      key: 'q.seq_id',
-      pageSize: PAGE,
-      params: [collection.metadataSegment?.id ?? '', collection.topic],
-      where: 'q.topic = ?',
-    })
-    for await (const page of pages) {
+    for await (const page of pendingRows(dir, collection)) {
       signal?.throwIfAborted()
       for (const row of page) pending.apply(row)
     }

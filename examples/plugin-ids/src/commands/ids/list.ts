@@ -1,5 +1,5 @@
 import {readCatalog} from '@chops/core/catalog'
-import {chooseCollection, ChopsCommand, collectionFlags, persistDirArg} from '@chops/core/command'
+import {ChopsCommand, collectionFlags, persistDirArg} from '@chops/core/command'
 import {escapeControls} from '@chops/core/output'
 import {RecordReader} from '@chops/core/records'
 
@@ -29,7 +29,7 @@ Nothing is changed.`
   override async run(): Promise<IdsList> {
     const {args, flags} = await this.parse(IdsListCommand)
     const dir = await this.open(args.PERSIST_DIR, 'read', {on: 'stderr'})
-    const collection = await chooseCollection(await readCatalog(dir), flags, this.signal)
+    const collection = await this.chooseCollection(await readCatalog(dir), flags)
     const records = await RecordReader.open(dir, collection, {signal: this.signal})
     const ids: string[] = []
     try {
