@@ -46,11 +46,11 @@ Values are completed too: the collections, databases and tenants of the director
     const {args} = await this.parse(AutocompleteCommand)
     const shell = args.SHELL as Autocomplete['shell'] | undefined
     if (shell === undefined || shell === null) {
-      this.log(HOW)
+      this.log(...HOW.split('\n'))
       return {script: null, shell: null}
     }
 
-    this.log(SCRIPTS[shell].trimEnd())
+    this.log(...SCRIPTS[shell].trimEnd().split('\n'))
     return {script: SCRIPTS[shell], shell}
   }
 }

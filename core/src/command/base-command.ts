@@ -56,8 +56,21 @@ export abstract class ChopsCommand extends Command {
   override warn(input: Error | string): Error | string {
     const text = this.hide(typeof input === 'string' ? input : input.message)
     this.warnings.push(text)
-    if (!this.jsonEnabled()) this.logToStderr(`Warning: ${escapeControls(text)}`)
+    this.logToStderr(`Warning: ${text}`)
     return input
+  }
+
+  /**
+   * Prints lines to stdout; nothing with `--json`. Control characters come out escaped, and so does a line break within
+   * a line: a name that holds one must not pass for what chops says.
+   */
+  override log(...lines: string[]): void {
+    super.log(safeText(lines))
+  }
+
+  /** The same to stderr. */
+  override logToStderr(...lines: string[]): void {
+    super.logToStderr(safeText(lines))
   }
 
   /** Chooses the directory when the line names none, but only once everything else on the line is known to be right. */
@@ -86,7 +99,7 @@ export abstract class ChopsCommand extends Command {
   protected async confirm(question: string, yes: boolean): Promise<boolean> {
     if (yes) return true
     const {confirm} = await import('./confirm.js')
-    return confirm(question, this.signal)
+    return confirm(escapeControls(question), this.signal)
   }
 
   /**
@@ -173,7 +186,8 @@ export abstract class ChopsCommand extends Command {
 
   /** Prints tables to stdout; nothing with `--json`. */
   protected async table(...tables: TableData[]): Promise<void> {
-    if (!this.jsonEnabled()) this.log(await renderTables(tables, process.stdout))
+    // The colours of a table are control characters too; the text in it is escaped already.
+    if (!this.jsonEnabled()) super.log(await renderTables(tables, process.stdout))
   }
 
   /** Runs a service under a progress line on stderr, shown in a terminal when it takes longer than a moment. */
@@ -281,9 +295,14 @@ export abstract class ChopsCommand extends Command {
     }
 
     const {message, next, stack} = failure
-    const lines = [`Error: ${message}`, ...(next === undefined ? [] : [`  ${next}`])].map((line) =>
-      escapeControls(line),
+    this.logToStderr(
+      `Error: ${message}`,
+      ...(next === undefined ? [] : [`  ${next}`]),
+      ...(stack === undefined ? [] : stack.split('\n')),
     )
-    this.logToStderr([...lines, ...(stack === undefined ? [] : [stack])].join('\n'))
   }
+}
+
+function safeText(lines: readonly string[]): string {
+  return lines.map((line) => escapeControls(line)).join('\n')
 }

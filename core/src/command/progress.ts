@@ -1,3 +1,5 @@
+import {escapeControls} from '../output/escape.js'
+
 /** Reports how much of the work is done, in the work's own unit. */
 export type Progress = (done: number, total: number) => void
 
@@ -60,17 +62,18 @@ export async function withProgress<T>(
   ])
   if (isQuick || signal.aborted) return running
   const [{createTasks}, {Pace}] = await Promise.all([import('./tasks.js'), import('./pace.js')])
+  const shown = escapeControls(title)
   await createTasks([
     {
       async task(_, line) {
         const pace = new Pace(unit)
         show = (done, total) => {
-          line.title = `${title} ${pace.text(done, total)}`
+          line.title = `${shown} ${pace.text(done, total)}`
         }
 
         await running
       },
-      title,
+      title: shown,
     },
   ]).run()
   return running

@@ -1,3 +1,4 @@
+import {escapeControls} from '../output/escape.js'
 import {Pace} from './pace.js'
 import {isRelayed, type Progress} from './progress.js'
 import {relay} from './relay.js'
@@ -50,7 +51,7 @@ export async function runSteps<Step extends string, T>(
   const running = work((step, done, total, part) => {
     finishUntil(order.indexOf(step))
     const line = lines.get(step)
-    const title = part ? `${steps[step]}: ${part.title}` : steps[step]
+    const title = escapeControls(part ? `${steps[step]}: ${part.title}` : steps[step])
     const pace = paces.get(title) ?? new Pace(part ? part.unit : units[step])
     paces.set(title, pace)
     const text = pace.text(done, total)
@@ -73,7 +74,7 @@ export async function runSteps<Step extends string, T>(
           running.catch(reject)
         })
       },
-      title: steps[step],
+      title: escapeControls(steps[step]),
     })),
   )
     .run()
@@ -98,7 +99,7 @@ function relaySteps<Step extends string>(
 function announce<Step extends string>(steps: Record<Step, string>): ReportStep<Step> {
   let current: Step | undefined
   return (step) => {
-    if (step !== current) process.stderr.write(`${steps[step]}\n`)
+    if (step !== current) process.stderr.write(`${escapeControls(steps[step])}\n`)
     current = step
   }
 }

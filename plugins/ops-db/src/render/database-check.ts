@@ -53,12 +53,11 @@ function ledgerTable(ledger: readonly LedgerRow[]): TableData {
 }
 
 /** All ids, one a line: what has to be embedded again. */
-export function idsText(ledger: readonly LedgerRow[]): string {
-  const lines = ledger.flatMap((row) => [
+export function idLines(ledger: readonly LedgerRow[]): string[] {
+  return ledger.flatMap((row) => [
     ...row.lostIds.map((id) => `${placeOf(row)}: lost ${JSON.stringify(id)}`),
     ...row.withoutRecordIds.map((id) => `${placeOf(row)}: without a record ${JSON.stringify(id)}`),
   ])
-  return lines.join('\n')
 }
 
 /** One sentence: is the directory sound? */
@@ -73,25 +72,25 @@ export function summaryText({counts, findings, healthy}: DatabaseCheck): string 
 }
 
 /** What an error of Chroma comes from, here. */
-export function explanationText(error: string, explained: readonly ExplainedError[]): string {
+export function explanationLines(error: string, explained: readonly ExplainedError[]): string[] {
   if (explained.length === 0) {
-    return `chops does not know the error ${JSON.stringify(error)}. What is found below may still be its cause.`
+    return [
+      `chops does not know the error ${JSON.stringify(error)}. What is found below may still be its cause.`,
+      '',
+    ]
   }
 
-  return explained
-    .map(({cause, causes, error: known, found, next}) =>
-      [
-        known,
-        `  ${cause}`,
-        `  ${next}`,
-        found.length > 0
-          ? `  Here it comes from ${found.join(', ')}, see below.`
-          : causes.length > 0
-            ? `  Nothing of the kind was found in this directory (it would be ${causes.join(', ')}).`
-            : '  It is no damage of the directory.',
-      ].join('\n'),
-    )
-    .join('\n\n')
+  return explained.flatMap(({cause, causes, error: known, found, next}) => [
+    known,
+    `  ${cause}`,
+    `  ${next}`,
+    found.length > 0
+      ? `  Here it comes from ${found.join(', ')}, see below.`
+      : causes.length > 0
+        ? `  Nothing of the kind was found in this directory (it would be ${causes.join(', ')}).`
+        : '  It is no damage of the directory.',
+    '',
+  ])
 }
 
 /** A collection by its name, with its place where that is not the default. */

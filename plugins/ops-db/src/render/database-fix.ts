@@ -31,7 +31,7 @@ export function questionText(plan: readonly PlannedRepair[]): string {
 }
 
 /** What was made, what was not, and what lies where. */
-export function fixText({backup, files, repairs, warnings}: DatabaseFix): string {
+export function fixLines({backup, files, repairs, warnings}: DatabaseFix): string[] {
   const lines = repairs.map(({action, failure}) =>
     failure === null ? `Done: ${action}` : `Failed: ${action} ${failure}`,
   )
@@ -41,5 +41,5 @@ export function fixText({backup, files, repairs, warnings}: DatabaseFix): string
     ...files.map((file) => `Written: ${file}`),
     ...(backup === null ? [] : [`The database as it was: ${backup}`]),
     '',
-  ].join('\n')
+  ]
 }

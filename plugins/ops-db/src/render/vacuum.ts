@@ -19,13 +19,13 @@ export function questionText({persistDirectory}: Vacuum): string {
   return `Are you sure you want to VACUUM chroma.sqlite3 in ${persistDirectory}?`
 }
 
-export function doneText({sizeAfter, sizeBefore}: Vacuum): string {
+export function doneLines({sizeAfter, sizeBefore}: Vacuum): string[] {
   const freed = sizeBefore - sizeAfter
   const percent = sizeBefore === 0 ? 0 : (100 * freed) / sizeBefore
-  return (
-    `Size before: ${sizeBefore} (${formatBytes(sizeBefore)}), after: ${sizeAfter} (${formatBytes(sizeAfter)}).\n` +
-    (freed > 0
+  return [
+    `Size before: ${sizeBefore} (${formatBytes(sizeBefore)}), after: ${sizeAfter} (${formatBytes(sizeAfter)}).`,
+    freed > 0
       ? `VACUUM completed: ${formatBytes(freed)} given back (${percent.toFixed(1)}%).`
-      : 'VACUUM completed: there was nothing to give back.')
-  )
+      : 'VACUUM completed: there was nothing to give back.',
+  ]
 }

@@ -23,14 +23,14 @@ export function memoryText({memoryBytes}: Pick<RebuildPlan, 'memoryBytes'>): str
 }
 
 /** What was done, in words. */
-export function resultText(result: RebuildResult): string {
+export function resultLines(result: RebuildResult): string[] {
   if (result.status === 'nothing to rebuild')
-    return `Nothing to rebuild: ${collectionText(result)} has no vectors.`
+    return [`Nothing to rebuild: ${collectionText(result)} has no vectors.`]
   const applied =
     result.appliedRows === 0 ? '' : `, ${formatCount(result.appliedRows)} pending log rows applied`
   return [
     `Rebuilt the index of ${collectionText(result)} ${methodText(result)}: ${formatCount(result.elements)} elements${applied}.`,
     `Verified: every vector equal, links sound, recall@10 ${(result.recall ?? 0).toFixed(3)} at ef 100 on ${result.sampleSize} samples.`,
     result.backup === null ? 'The old index was removed.' : `The old index lies in ${result.backup}`,
-  ].join('\n')
+  ]
 }

@@ -28,11 +28,11 @@ export function pullPlanTable({
   }
 }
 
-export function pulledText({target}: PullPlan, {fetched, id, kept, retries, verified}: Pulled): string {
+export function pulledLines({target}: PullPlan, {fetched, id, kept, retries, verified}: Pulled): string[] {
   const before = kept === 0 ? '' : `, ${formatCount(kept)} had been fetched before`
   const again = retries === 0 ? '' : ` ${formatCount(retries)} requests had to be repeated.`
-  return (
-    `Pulled ${formatCount(fetched)} records${before}, into ${target.tenant}/${target.database}/${target.name} (id ${id}).${again}\n` +
-    `Verified: the count, and ${formatCount(verified)} records compared.`
-  )
+  return [
+    `Pulled ${formatCount(fetched)} records${before}, into ${target.tenant}/${target.database}/${target.name} (id ${id}).${again}`,
+    `Verified: the count, and ${formatCount(verified)} records compared.`,
+  ]
 }

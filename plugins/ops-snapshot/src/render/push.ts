@@ -44,11 +44,11 @@ export function lostText({collection, lost}: Pick<PushPlan, 'collection' | 'lost
   return `${formatCount(lost.length)} records of ${collection} have no vector, neither in the index nor in the log, and are left out: ${named.join(', ')}${more}.`
 }
 
-export function pushedText({target}: PushPlan, {id, retries, sent, skipped, verified}: Pushed): string {
+export function pushedLines({target}: PushPlan, {id, retries, sent, skipped, verified}: Pushed): string[] {
   const before = skipped === 0 ? '' : `, ${formatCount(skipped)} were there`
   const again = retries === 0 ? '' : ` ${formatCount(retries)} requests had to be repeated.`
-  return (
-    `Pushed ${formatCount(sent)} records${before}, to ${target.tenant}/${target.database}/${target.name} at ${target.url} (id ${id}).${again}\n` +
-    `Verified: the count, and ${formatCount(verified)} records read back.`
-  )
+  return [
+    `Pushed ${formatCount(sent)} records${before}, to ${target.tenant}/${target.database}/${target.name} at ${target.url} (id ${id}).${again}`,
+    `Verified: the count, and ${formatCount(verified)} records read back.`,
+  ]
 }

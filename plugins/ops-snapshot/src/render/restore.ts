@@ -18,14 +18,14 @@ export function planText({file, layout, records, snapshotVersion}: RestorePlan):
   return `Snapshot ${file}: ${formatCount(records)} records, Chroma ${snapshotVersion}, ${checked}.`
 }
 
-export function restoredText(
+export function restoredLines(
   {records}: RestorePlan,
   {backup, replaced, ...restored}: RestoredCollection,
-): string {
+): string[] {
   const lines = [
     `Restored ${formatCount(records)} records into ${collectionText({...restored, collection: restored.name})}.`,
   ]
   if (replaced !== undefined) lines.push(`It took the place of ${replaced}.`)
   if (backup !== undefined) lines.push(`The index of the replaced collection lies in ${backup}.`)
-  return lines.join('\n')
+  return lines
 }

@@ -65,9 +65,9 @@ export function sizeText({size}: WalCleanPlan): string {
   return `Size before: ${bytes(size)}`
 }
 
-export function doneText({deleted, sizeAfter, vacuumed}: WalClean): string {
+export function doneLines({deleted, sizeAfter, vacuumed}: WalClean): string[] {
   const vacuum = vacuumed ? '' : ' There are too few free pages for a VACUUM; Chroma uses them again.'
-  return `${rows(deleted)} deleted.${vacuum}\nWAL cleaned up. Size after: ${bytes(sizeAfter)}`
+  return [`${rows(deleted)} deleted.${vacuum}`, `WAL cleaned up. Size after: ${bytes(sizeAfter)}`]
 }
 
 const ORPHAN = 'orphan: no collection has this id'

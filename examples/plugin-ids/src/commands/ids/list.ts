@@ -1,6 +1,5 @@
 import {readCatalog} from '@chops/core/catalog'
 import {ChopsCommand, collectionFlags, persistDirArg} from '@chops/core/command'
-import {escapeControls} from '@chops/core/output'
 import {RecordReader} from '@chops/core/records'
 
 export interface IdsList {
@@ -38,7 +37,7 @@ Nothing is changed.`
       await records.close()
     }
 
-    for (const id of ids) this.log(escapeControls(id))
+    for (const id of ids) this.log(id)
     return {collection: collection.name, ids}
   }
 }

@@ -2,8 +2,8 @@ import {changeFlags, ChopsCommand, persistDirArg} from '@chops/core/command'
 import {usage} from '@chops/core/errors'
 import * as Flags from '@oclif/core/flags'
 
-import {checkTables, explanationText, idsText, summaryText} from '../../render/database-check.js'
-import {fixText, leftText, planTable, questionText} from '../../render/database-fix.js'
+import {checkTables, explanationLines, idLines, summaryText} from '../../render/database-check.js'
+import {fixLines, leftText, planTable, questionText} from '../../render/database-fix.js'
 import {checkDatabase, type CheckOptions, type DatabaseCheck} from '../../services/check/check-database.js'
 import {explain, type ExplainedError} from '../../services/check/explanations.js'
 import {SEVERITIES, type Severity} from '../../services/check/invariants.js'
@@ -109,7 +109,7 @@ Exit code 0: healthy, or nothing but information. Exit code 1: findings, after t
       const error = flags.explain
       const explanation = error === undefined ? null : {error, known: explain(error, found.findings)}
       this.log(`ChromaDB version: ${found.chromaVersion}`)
-      if (explanation) this.log(`${explanationText(explanation.error, explanation.known)}\n`)
+      if (explanation) this.log(...explanationLines(explanation.error, explanation.known))
       await this.show(found, verbose)
       if (!flags.fix) return this.finish({...found, explanation, fix: null})
       const {after, fix} = await this.fix(dir, found, options, flags)
@@ -145,7 +145,7 @@ Exit code 0: healthy, or nothing but information. Exit code 1: findings, after t
         signal: this.signal,
       }),
     )
-    this.log(fixText(made))
+    this.log(...fixLines(made))
     const again = await openForCheck(dir.path)
     try {
       const after = await this.check(again, options)
@@ -162,8 +162,7 @@ Exit code 0: healthy, or nothing but information. Exit code 1: findings, after t
 
   private async show(checked: DatabaseCheck, verbose: boolean, title?: string): Promise<void> {
     await this.table(...checkTables(checked, title))
-    const ids = verbose ? idsText(checked.ledger) : ''
-    if (ids !== '') this.log(ids)
+    if (verbose) for (const line of idLines(checked.ledger)) this.log(line)
     this.log(summaryText(checked))
   }
 

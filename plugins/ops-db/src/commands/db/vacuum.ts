@@ -1,7 +1,7 @@
 import {requireRoomForVacuum} from '@chops/core/change'
 import {changeFlags, ChopsCommand, persistDirArg} from '@chops/core/command'
 
-import {doneText, questionText, vacuumTable} from '../../render/vacuum.js'
+import {doneLines, questionText, vacuumTable} from '../../render/vacuum.js'
 import {planVacuum, type Vacuum, vacuumDatabase} from '../../services/vacuum.js'
 
 export default class DbVacuum extends ChopsCommand {
@@ -40,7 +40,7 @@ Stop Chroma first. VACUUM needs free disk space for a second copy of chroma.sqli
       onStep('vacuum', 0, 1)
       return vacuumDatabase(plan, {force: flags.force, signal: this.signal})
     })
-    this.log(doneText(result))
+    this.log(...doneLines(result))
     return result
   }
 }

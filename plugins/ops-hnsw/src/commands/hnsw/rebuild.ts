@@ -12,7 +12,7 @@ import * as Flags from '@oclif/core/flags'
 
 import {constructionFlags, parametersOf, runtimeFlags} from '../../flags.js'
 import {hnswInfoTables} from '../../render/hnsw-info.js'
-import {changesTable, memoryText, methodText, resultText} from '../../render/rebuild.js'
+import {changesTable, memoryText, methodText, resultLines} from '../../render/rebuild.js'
 import {selectFragmented} from '../../services/fragmented.js'
 import {planRebuild, rebuild, type RebuildPlan, type RebuildResult} from '../../services/rebuild.js'
 
@@ -136,7 +136,7 @@ The new index is built beside the old one, read back and verified, and put in fo
         output.rebuilt.push(result)
         for (const warning of result.warnings) this.warn(warning)
         if (result.after) await this.table(...hnswInfoTables(result.after))
-        this.log(resultText(result))
+        this.log(...resultLines(result))
       }
     })
     return output

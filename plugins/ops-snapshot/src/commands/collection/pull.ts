@@ -2,7 +2,7 @@ import {changeFlags, ChopsCommand, persistDirArg} from '@chops/core/command'
 import * as Flags from '@oclif/core/flags'
 
 import {serverFlags, targetFlags} from '../../flags.js'
-import {pulledText, pullPlanTable} from '../../render/pull.js'
+import {pulledLines, pullPlanTable} from '../../render/pull.js'
 import {parseEndpoint} from '../../services/transfer/endpoint.js'
 import {planPull, pull, type Pulled, type PullPlan} from '../../services/transfer/pull.js'
 
@@ -99,7 +99,7 @@ A token belongs into the environment variable CHROMA_TOKEN. It appears in no out
         }),
       {units: {copy: 'records', write: 'records'}},
     )
-    this.log(pulledText(plan, pulled))
+    this.log(...pulledLines(plan, pulled))
     return {...output, outcome: 'done', pulled}
   }
 }

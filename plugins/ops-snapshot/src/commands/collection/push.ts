@@ -2,7 +2,7 @@ import {readCatalog} from '@chops/core/catalog'
 import {changeFlags, ChopsCommand, collectionFlags, persistDirArg} from '@chops/core/command'
 
 import {serverFlags, targetFlags} from '../../flags.js'
-import {lostText, pushedText, pushPlanTable} from '../../render/push.js'
+import {lostText, pushedLines, pushPlanTable} from '../../render/push.js'
 import {parseEndpoint} from '../../services/transfer/endpoint.js'
 import {planPush, type PushPlan} from '../../services/transfer/plan-push.js'
 import {push, type Pushed} from '../../services/transfer/push.js'
@@ -73,7 +73,7 @@ A token belongs into the environment variable CHROMA_TOKEN. It appears in no out
         }),
       {units: {copy: 'records'}},
     )
-    this.log(pushedText(plan, pushed))
+    this.log(...pushedLines(plan, pushed))
     if (plan.lost.length > 0) this.reportFindings()
     return {...output, outcome: 'done', pushed}
   }

@@ -3,7 +3,7 @@ import {generationText, type PersistDir} from '@chops/core/persist-dir'
 import * as Flags from '@oclif/core/flags'
 import {resolve} from 'node:path'
 
-import {planText, questionText, restoredText} from '../../render/restore.js'
+import {planText, questionText, restoredLines} from '../../render/restore.js'
 import {countsTable} from '../../render/snapshot.js'
 import {UNVERIFIABLE_ROWS} from '../../render/verify.js'
 import {openSnapshot, type Snapshot} from '../../services/format/open.js'
@@ -96,7 +96,7 @@ The snapshot is verified: its seal and whether its rows fit together first, ever
         restoreSnapshot(persistDir, plan, snapshot, flags, {force: flags.force, onStep, signal: this.signal}),
       )
       if (restored.warning !== undefined) this.warn(restored.warning)
-      this.log(restoredText(plan, restored))
+      this.log(...restoredLines(plan, restored))
       const {backup, collectionId, segmentId} = restored
       return {...output, backup: backup ?? null, collectionId, segmentId, status: 'restored'}
     } finally {

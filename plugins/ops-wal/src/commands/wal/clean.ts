@@ -3,7 +3,7 @@ import {changeFlags, ChopsCommand, nameList, persistDirArg} from '@chops/core/co
 
 import {
   deletedTable,
-  doneText,
+  doneLines,
   nothingText,
   planTable,
   questionText,
@@ -67,7 +67,7 @@ Stop Chroma first. VACUUM needs free disk space for a second copy of chroma.sqli
       cleanWal(plan, {force: flags.force, onStep, signal: this.signal}),
     )
     await this.table(deletedTable(result))
-    this.log(doneText(result))
+    this.log(...doneLines(result))
     return result
   }
 }
