@@ -34,7 +34,7 @@ Nothing is changed.`
     try {
       for await (const page of records.ids({signal: this.signal})) ids.push(...page)
     } finally {
-      await records.close()
+      records.close()
     }
 
     for (const id of ids) this.log(id)
