@@ -1,4 +1,5 @@
 import {expect} from 'chai'
+import {spawnSync} from 'node:child_process'
 import {truncateSync} from 'node:fs'
 import {join} from 'node:path'
 
@@ -6,6 +7,8 @@ import {chops, chopsJson} from '../support/cli.js'
 import {temporaryFolder, unpackFixture} from '../support/fixtures.js'
 import {expectToMatchSchema} from '../support/schemas.js'
 import {withDatabase} from '../support/sql.js'
+import {RUN_CHOPS} from '../support/terminal.js'
+import {fingerprint} from '../support/untouched.js'
 
 /** A module that Node loads first: it replaces a function of `node:fs/promises`. */
 function preload(body: string): Record<string, string> {
@@ -137,6 +140,30 @@ describe('exit codes', () => {
       await db.exec('ROLLBACK')
     })
   })
+
+  for (const [command, flags] of [
+    ['hnsw rebuild', ['-c', 'churned', '-y']],
+    ['wal commit', ['-y']],
+    ['db backup', ['-o', join(temporaryFolder(), 'backup')]],
+  ] as const) {
+    it(`4 for a file that becomes larger than a limit allows, in ${command}`, () => {
+      const {expected, persistDir} = unpackFixture('chroma-1.5.9')
+      const others = expected.collections.map(({name}) => name).filter((name) => name !== 'churned')
+      const before = fingerprint(persistDir)
+      const line = [...RUN_CHOPS, ...command.split(' '), persistDir, ...flags]
+      if (command === 'wal commit') line.push('--skip', others.join(','))
+      // A FAT32 disk refuses a file of 4 GiB in the same way as a shell with a limit of 10 KiB.
+      const {status, stderr} = spawnSync('bash', ['-c', 'ulimit -f 10; exec "$@"', 'bash', ...line], {
+        encoding: 'utf8',
+      })
+      expect(stderr).to.match(/^Error: \/\S+ cannot be written: it is larger than .* allows \(write\)\.$/m)
+      expect(stderr)
+        .to.include('ulimit -f')
+        .and.not.match(/^\s+at /m)
+      expect(status).to.equal(4)
+      expect(fingerprint(persistDir)).to.deep.equal(before)
+    })
+  }
 
   it('2 for an unknown command', async () => {
     expect((await chops(['nonsense'])).code).to.equal(2)

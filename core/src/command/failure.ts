@@ -17,18 +17,34 @@ export interface Failure {
 /** Errors of the operating system that say something about the directory or the machine, with what to do next. */
 const SYSTEM_ERRORS: Record<string, [reason: string, next: string]> = {
   EACCES: ['permission denied', 'Run chops as the user that runs Chroma, or change the permissions.'],
+  EBUSY: [
+    'the system or another program is using it',
+    'Find out what does (mount, lsof), and run the command again.',
+  ],
   EDQUOT: ['the disk quota is used up', 'Free some disk space and run the command again.'],
+  EFBIG: [
+    'it is larger than the file system or a limit allows',
+    'Raise the limit (ulimit -f), or choose a place on another file system: FAT32 has no files above 4 GiB.',
+  ],
   EIO: [
     'the disk reports an input/output error',
     'Check the disk, then restore what is damaged from a backup.',
   ],
   EISDIR: ['it is a folder', 'Check what put it there.'],
+  ELOOP: ['its symbolic links lead in a circle', 'Check where they lead (namei -l).'],
   EMFILE: ['too many files are open', 'Raise the limit (ulimit -n) and run the command again.'],
+  ENAMETOOLONG: ['its name is too long for the file system', 'Choose a shorter name, or a place less deep.'],
   ENOENT: ['it does not exist', 'Check the path; another program may have removed it meanwhile.'],
+  ENOMEM: ['the system has no memory left for it', 'Free some memory and run the command again.'],
   ENOSPC: ['no space left on the device', 'Free some disk space and run the command again.'],
   ENOTDIR: ['it is not a folder', 'Check the path.'],
   EPERM: ['operation not permitted', 'Run chops as the user that runs Chroma, or change the permissions.'],
   EROFS: ['the file system is read-only', 'Mount it writable, or choose another place.'],
+  ESTALE: [
+    'the server of the network file system has replaced or removed it',
+    'Mount the file system anew and run the command again.',
+  ],
+  ETXTBSY: ['it is a program that is running', 'Stop it, or choose another file.'],
 }
 
 /** System calls that only look; every other one changes something. */
