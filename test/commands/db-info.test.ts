@@ -1,10 +1,11 @@
 import {openPersistDir} from '@chops/core/persist-dir'
 import {expect} from 'chai'
-import {readdirSync} from 'node:fs'
+import {readdirSync, renameSync, symlinkSync} from 'node:fs'
+import {join} from 'node:path'
 
 import {type DatabaseInfo, describeDatabase} from '../../plugins/ops-db/src/services/database-info.js'
 import {chops, chopsJson} from '../support/cli.js'
-import {FIXTURES, unpackFixture} from '../support/fixtures.js'
+import {FIXTURES, temporaryFolder, unpackFixture} from '../support/fixtures.js'
 import {expectToMatchSchema} from '../support/schemas.js'
 import {fingerprint} from '../support/untouched.js'
 
@@ -114,5 +115,23 @@ describe('db info', () => {
         for (const {id} of expected.collections) expect(stdout).to.include(id)
       })
     }
+  })
+
+  it('gives the sizes of what symbolic links to the directory and to an index lead to', async () => {
+    const {persistDir} = unpackFixture('chroma-0.6.3')
+    const {json: direct} = await chopsJson<DatabaseInfo>(['db', 'info', persistDir])
+    const elsewhere = temporaryFolder()
+    symlinkSync(persistDir, join(elsewhere, 'link'))
+    const {json: linked} = await chopsJson<DatabaseInfo>(['db', 'info', join(elsewhere, 'link')])
+    expect(linked.persistDirectorySize).to.equal(direct.persistDirectorySize)
+    expect(linked.persistDirectoryAllocated).to.equal(direct.persistDirectoryAllocated)
+
+    const index = direct.collections.map(({hnswSegment}) => hnswSegment).find((one) => one?.hnswDirSize)
+    const folder = join(persistDir, index?.segmentId ?? '')
+    renameSync(folder, join(elsewhere, 'index'))
+    symlinkSync(join(elsewhere, 'index'), folder)
+    const {json: moved} = await chopsJson<DatabaseInfo>(['db', 'info', persistDir])
+    const found = moved.collections.map(({hnswSegment}) => hnswSegment)
+    expect(found.find((one) => one?.segmentId === index?.segmentId)).to.deep.equal(index)
   })
 })
