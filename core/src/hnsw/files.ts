@@ -1,6 +1,6 @@
 import {join} from 'node:path'
 import {damaged} from '../errors.js'
-import {OpenFile} from './open-file.js'
+import {deniedError, OpenFile} from './open-file.js'
 import {type HnswFile, type HnswProblem, problemError} from './problems.js'
 
 /** What every pass over an index file takes; `onProgress` counts bytes of that file. */
@@ -23,8 +23,11 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'code' in error && 'syscall' in error
 }
 
-function unreadable(file: HnswFile, error: unknown): HnswProblem {
+/** @throws what is not wrong with the file itself: that it is somebody else's */
+function unreadable(folder: string, file: HnswFile, error: unknown): HnswProblem {
   if (!isSystemError(error)) throw error
+  const denied = deniedError(join(folder, file), error)
+  if (denied) throw denied
   return {file, id: 'H3', what: error.code === 'ENOENT' ? 'is missing' : `cannot be read (${error.message})`}
 }
 
@@ -55,14 +58,18 @@ async function readFully(
   }
 }
 
-/** Opens one of the four files, or says why that is impossible (H3). */
+/**
+ * Opens one of the four files, or says why that is impossible (H3).
+ *
+ * @throws ChopsError `damaged` for one that chops may not read
+ */
 export function tryOpenIndexFile(folder: string, file: HnswFile): HnswProblem | IndexFile {
   const path = join(folder, file)
   let opened: OpenFile
   try {
     opened = OpenFile.open(path)
   } catch (error) {
-    return unreadable(file, error)
+    return unreadable(folder, file, error)
   }
 
   const {stats} = opened

@@ -1,7 +1,7 @@
 import {isUtf8} from 'node:buffer'
 import {type ChopsError, damaged} from '../errors.js'
 import type {ScanOptions} from './files.js'
-import {OpenFile} from './open-file.js'
+import {deniedError, OpenFile} from './open-file.js'
 import {
   OPAQUE,
   type PickleClass,
@@ -61,11 +61,15 @@ export async function readPickle(
     return await new PickleScanner(file, stats.size, fields, options).scan(opened)
   } catch (error) {
     if (!(error instanceof Error) || !('syscall' in error)) throw error
-    throw damaged(`${file} cannot be read (${error.message}).`, {
-      cause: error,
-      file,
-      next: 'Check that the file exists and that you may read it.',
-    })
+    const denied = deniedError(file, error)
+    throw (
+      denied ??
+      damaged(`${file} cannot be read (${error.message}).`, {
+        cause: error,
+        file,
+        next: 'Check that the file exists and that you may read it.',
+      })
+    )
   } finally {
     opened?.close()
   }

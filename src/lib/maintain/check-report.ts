@@ -44,6 +44,9 @@ const ABOUT_DATABASE = /^[SYW]/
 /** What only concerns the full-text index, which is made anew from the documents. */
 const FULL_TEXT_COMMAND = 'chops fts rebuild '
 
+/** Whether such an index is damaged is not known. */
+const UNREADABLE = 'P3'
+
 const REBUILD_COMMAND = 'chops hnsw rebuild '
 
 /** @throws ChopsError `damaged` for a document that is not one of `db check` */
@@ -66,7 +69,7 @@ export function databaseDamage({findings}: CheckReport): CheckFinding | undefine
   )
 }
 
-/** Collections with a critical finding: only a rebuild that cures it may touch them. */
+/** Collections with a critical finding, or whose files may not be read: only a rebuild that cures it may touch them. */
 export function damagedCollections({findings}: CheckReport): CollectionPlace[] {
   const places = criticalFindings(findings).map(({collection}) => [collection.id, collection] as const)
   return [...new Map(places).values()]
@@ -105,6 +108,6 @@ function criticalFindings(
 ): (CheckFinding & {collection: CollectionPlace})[] {
   return findings.filter(
     (finding): finding is CheckFinding & {collection: CollectionPlace} =>
-      finding.severity === 'C' && finding.collection !== null,
+      (finding.severity === 'C' || finding.id === UNREADABLE) && finding.collection !== null,
   )
 }

@@ -7,7 +7,7 @@ import type {CheckedDirectory} from './open.js'
 
 import {readApplied} from './applied.js'
 import {checkCatalog} from './catalog.js'
-import {asPersistDir, type CheckContext, Findings, type OnStep} from './context.js'
+import {asPersistDir, type CheckContext, deniedText, Findings, type OnStep} from './context.js'
 import {checkEnvironment} from './environment.js'
 import {type CollectionFacts, type Facts, inferGeneration, readFacts} from './facts.js'
 import {checkFolders} from './folders.js'
@@ -65,7 +65,11 @@ export async function checkDatabase(
   const ledger: LedgerRow[] = []
   await checkEnvironment(dir.path, dir.databaseFile, findings)
   if (dir.db) ledger.push(...(await checkAll(dir, findings, options)))
-  else if (dir.failure) findings.add('S1', `${dir.failure.message} ${dir.failure.next ?? ''}`.trim())
+  else if (dir.failure) {
+    const {message, next = ''} = dir.failure
+    findings.add(deniedText(dir.failure) === undefined ? 'S1' : 'P3', `${message} ${next}`.trim())
+  }
+
   return report(dir, findings, ledger, options.severity)
 }
 

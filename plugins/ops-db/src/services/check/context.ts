@@ -55,7 +55,7 @@ export class Findings {
 
   /**
    * Runs one check. That the damage it looks for keeps it from reading is a finding too, and no reason to leave the
-   * other checks out.
+   * other checks out. That it may not read is none of the directory (P3).
    */
   async guard<T>(
     id: FindingId,
@@ -66,12 +66,24 @@ export class Findings {
     try {
       return await work()
     } catch (error) {
-      const message = damageText(error)
+      const denied = deniedText(error)
+      const message = denied ?? damageText(error)
       if (message === undefined) throw error
-      this.add(id, `${what} could not be checked: ${message}`, {collection, repairable: 'no'})
+      this.add(denied === undefined ? id : 'P3', `${what} could not be checked: ${message}`, {
+        collection,
+        repairable: 'no',
+      })
       return undefined
     }
   }
+}
+
+/** What chops may not read, in words; undefined for any other error. */
+export function deniedText(error: unknown): string | undefined {
+  const cause = error instanceof ChopsError ? error.cause : error
+  const {code, path} = (cause ?? {}) as Partial<NodeJS.ErrnoException>
+  if (code !== 'EACCES' && code !== 'EPERM') return undefined
+  return `${path ?? 'a file'} cannot be read: permission denied. Run chops as the user that runs Chroma, or change the permissions.`
 }
 
 /** What an error says about the directory; undefined for an interruption, a lock and a bug. */

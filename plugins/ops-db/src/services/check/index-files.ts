@@ -15,7 +15,7 @@ import {readdir, stat} from 'node:fs/promises'
 import {basename, join} from 'node:path'
 
 import {misses} from './applied.js'
-import {type CheckContext, damageText} from './context.js'
+import {type CheckContext, damageText, deniedText} from './context.js'
 import type {CollectionFacts} from './facts.js'
 import {byFix, collectionFlags, commandLine} from './finding.js'
 import {LARGE_LEFTOVER} from './leftovers.js'
@@ -197,7 +197,7 @@ async function readMetadataFile(
     metadata = await readIndexMetadata(file, {ids: 'fingerprints', signal})
   } catch (error) {
     const message = damageText(error)
-    if (message === undefined) throw error
+    if (message === undefined || deniedText(error) !== undefined) throw error
     findings.add('H8', `${message} Put it back from a backup: it says which vector is whose.`, {collection})
     return undefined
   }

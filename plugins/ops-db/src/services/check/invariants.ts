@@ -87,6 +87,7 @@ export const INVARIANTS = {
     holds: 'The directory can be written, is on a disk of this machine, and has room for maintenance.',
     severity: 'W',
   },
+  P3: {holds: 'chops may read every file that it looks at.', severity: 'E'},
 } as const satisfies Record<string, Invariant>
 
 export type FindingId = keyof typeof INVARIANTS
