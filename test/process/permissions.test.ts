@@ -98,6 +98,17 @@ describe('a directory that belongs to another user', () => {
     expect(steps.find(({step}) => step === 'commit')?.runs[0]).to.include('--skip=churned')
   })
 
+  it('is refused by a maintenance pass, which cannot create its lock there', () => {
+    const persistDir = sharedDirectory()
+    close(persistDir, 0o555)
+    const {status, stderr} = asAnybody(['maintain', persistDir, '--yes'])
+    expect(stderr)
+      .to.include(`Error: ${join(persistDir, '.chops.lock')} cannot be created: permission denied.`)
+      .and.match(/Run chops as the user that runs Chroma/)
+    expect(status).to.equal(4)
+    expect(existsSync(join(persistDir, '.chops.lock'))).to.equal(false)
+  })
+
   it('is told apart from a damaged one where an index is read', () => {
     const persistDir = sharedDirectory()
     for (const entry of readdirSync(persistDir, {recursive: true, encoding: 'utf8'})) {

@@ -1,7 +1,8 @@
 import {open, realpath} from 'node:fs/promises'
 import {join} from 'node:path'
 
-import {inUse} from '../errors.js'
+import {damaged, inUse} from '../errors.js'
+import {exists} from '../persist-dir/exists.js'
 import {chooseDriver, connect} from '../sqlite/connect.js'
 import type {Database} from '../sqlite/database.js'
 import {primaryCode, SQLITE_BUSY} from '../sqlite/errors.js'
@@ -12,17 +13,38 @@ import {findProcesses, PASS_LOCK_FILE} from './open-files.js'
  * empty file of the directory: the kernel gives it back however the process ends, and it holds between containers that
  * share a volume. The file stays: a pass that waited for a removed one would run beside one that made a new one.
  *
- * @throws ChopsError `in-use` that names the process with the other pass
+ * @throws ChopsError `in-use` that names the process with the other pass, `damaged` when the directory cannot be written
  */
 export async function withPassLock<T>(persistDir: string, work: () => Promise<T>): Promise<T> {
   const path = join(await realpath(persistDir), PASS_LOCK_FILE)
-  await (await open(path, 'a')).close()
+  await createLockFile(path)
   const db = await lock(path).catch((error: unknown) => refuse(persistDir, path, error))
   try {
     return await work()
   } finally {
     await db.close()
   }
+}
+
+/** What keeps a file from being made, where the error of the system speaks of opening it. */
+const REFUSALS: Record<string, string> = {
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
+  EROFS: 'the file system is read-only',
+}
+
+async function createLockFile(path: string): Promise<void> {
+  const file = await open(path, 'a').catch(async (error: NodeJS.ErrnoException) => {
+    const reason = REFUSALS[error.code ?? '']
+    if (reason === undefined) throw error
+    const failed = (await exists(path)) ? 'written' : 'created'
+    throw damaged(`${path} cannot be ${failed}: ${reason}.`, {
+      cause: error,
+      file: path,
+      next: 'Run chops as the user that runs Chroma, on a directory that can be written.',
+    })
+  })
+  await file.close()
 }
 
 async function lock(path: string): Promise<Database> {
