@@ -158,7 +158,52 @@ describe('collection snapshot', () => {
     const {code, stderr} = await chops(['collection', 'snapshot', persistDir, '--all', '-o', output, '-y'])
     expect(code, stderr).to.equal(0)
     expect(readdirSync(join(folder, 'outside'))).to.deep.equal([])
-    expect(readdirSync(output)).to.include(`${encodeURIComponent(hostile)}.sqlite3`)
+    expect(readdirSync(output)).to.include('%2E%2E%2Foutside%2Fchroma.sqlite3')
+  })
+
+  it('gives every collection a file of its own, whatever dots and cases the names have', async () => {
+    const {expected, persistDir} = unpackFixture('chroma-1.5.9')
+    await withDatabase(persistDir, async (db) => {
+      await db.run("INSERT INTO tenants (id) VALUES ('.acme')")
+      for (const [id, name, tenant] of [
+        ['1', 'prod', 'default_tenant'],
+        ['2', 'prod.eu', 'default_tenant'],
+        ['3', 'prod', '.acme'],
+      ] as const)
+        await db.run('INSERT INTO databases (id, name, tenant_id) VALUES (?, ?, ?)', [id, name, tenant])
+      for (const [collection, database, name] of [
+        ['defaults', '1', 'eu.docs'],
+        ['inner_product', '2', 'docs'],
+        ['empty', '3', 'docs'],
+        ['wal_only', '1', 'Cased'],
+        ['odd-name_1', '1', 'cased'],
+      ] as const)
+        await db.run('UPDATE collections SET database_id = ?, name = ? WHERE name = ?', [
+          database,
+          name,
+          collection,
+        ])
+    })
+    const ids = new Map(expected.collections.map(({id, name}) => [name, id]))
+    const folder = temporaryFolder()
+    const args = ['collection', 'snapshot', persistDir, '--all', '-o', folder]
+    const first = await chopsJson<CollectionSnapshotOutput>(args)
+    expect(first.code).to.equal(0)
+    const names = [
+      'acme.prod.churned.sqlite3',
+      'default_tenant.default_database.churned.sqlite3',
+      'default_tenant.prod.eu.docs.sqlite3',
+      'default_tenant.prod%2Eeu.docs.sqlite3',
+      '%2Eacme.prod.docs.sqlite3',
+      `default_tenant.prod.Cased@${ids.get('wal_only')}.sqlite3`,
+      `default_tenant.prod.cased@${ids.get('odd-name_1')}.sqlite3`,
+    ]
+    expect(readdirSync(folder)).to.have.members(names)
+    const filesOf = ({json}: typeof first) =>
+      json.snapshots.map(({collectionId, file}) => [collectionId, file])
+    const again = await chopsJson<CollectionSnapshotOutput>([...args, '--yes'])
+    expect(filesOf(again)).to.deep.equal(filesOf(first))
+    expect(readdirSync(folder)).to.have.members(names)
   })
 
   it('refuses a place inside of the directory that belongs to Chroma, and a folder that is not there', async () => {

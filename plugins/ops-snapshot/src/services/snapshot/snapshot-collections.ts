@@ -7,6 +7,7 @@ import {mkdir, realpath, stat} from 'node:fs/promises'
 import {dirname, join, resolve} from 'node:path'
 
 import type {SnapshotCounts} from '../format/counts.js'
+import {fileNamesOf} from './file-names.js'
 import {type SnapshotOptions, takeSnapshot} from './take-snapshot.js'
 
 export interface CollectionPlace {
@@ -30,9 +31,6 @@ export interface SnapshotResult extends CollectionPlace {
   size: number
 }
 
-/** File systems allow names of 255 bytes, and a temporary name is longer by 41. */
-const LONGEST_NAME = 200
-
 /**
  * Plans the snapshot of one collection.
  *
@@ -49,10 +47,7 @@ export async function planSnapshot(
   return {...placeOf(collection), file: path, fileExists: exists}
 }
 
-/**
- * Plans snapshots of several collections, each in a file `tenant.database.name.sqlite3` of the folder, which is made when
- * it is missing.
- */
+/** Plans snapshots of several collections, each in a file of its own in the folder, which is made when it is missing. */
 export async function planSnapshots(
   dir: PersistDir,
   collections: readonly Collection[],
@@ -61,9 +56,11 @@ export async function planSnapshots(
   await mkdir(folder, {recursive: true})
   await requireFolder(folder)
   const real = await realpath(folder)
+  const names = fileNamesOf(collections)
   return Promise.all(
     collections.map(async (collection) => {
-      const {exists, path} = await inspectOutputFile(join(real, fileNameOf(collection)), dir.path)
+      const file = join(real, names.get(collection.id) ?? '')
+      const {exists, path} = await inspectOutputFile(file, dir.path)
       return {...placeOf(collection), file: path, fileExists: exists}
     }),
   )
@@ -82,12 +79,6 @@ export async function snapshotCollection(
 
 function placeOf({database, id, name, tenant}: Collection): CollectionPlace {
   return {collection: name, collectionId: id, database, tenant}
-}
-
-/** Names may hold anything, a path separator too, and in a database of somebody else so may ids. */
-function fileNameOf({database, id, name, tenant}: Collection): string {
-  const readable = [tenant, database, name].map((part) => encodeURIComponent(part)).join('.')
-  return `${readable.length > LONGEST_NAME ? encodeURIComponent(id) : readable}.sqlite3`
 }
 
 async function requireFolder(folder: string): Promise<void> {
