@@ -16,6 +16,11 @@ export type MaintainResult = Omit<Pass, 'check' | 'committed' | 'exitCode' | 're
   status: 'cancelled' | 'done' | 'dry-run'
 }
 
+const MINUTE = 60_000
+
+/** A timer of Node that is to run for longer than 24 days is over at once. */
+const LONGEST_TIME = Math.floor((2 ** 31 - 1) / MINUTE)
+
 const skipFlag = (what: string) => Flags.boolean({default: false, description: `do not ${what}`})
 
 export default class Maintain extends ChopsCommand {
@@ -52,6 +57,7 @@ Only one pass works on a directory at a time: a second one says so and exits wit
     'max-time': Flags.integer({
       description: 'begin no step after so many minutes, and interrupt the one that runs then',
       helpValue: 'MINUTES',
+      max: LONGEST_TIME,
       min: 1,
     }),
     'metrics-file': Flags.string({
@@ -84,7 +90,7 @@ Only one pass works on a directory at a time: a second one says so and exits wit
           fragmentation: flags.fragmentation,
           hasCommand: (id) => this.config.findCommand(id) !== undefined,
           maxMemory: flags['max-memory'],
-          maxTime: minutes === undefined ? undefined : minutes * 60_000,
+          maxTime: minutes === undefined ? undefined : minutes * MINUTE,
           onStep: (step, progress) => onStep(step, progress?.done ?? 0, progress?.total ?? 1, progress),
           persistDirectory: dir.path,
           root: this.config.root,

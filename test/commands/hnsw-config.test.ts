@@ -193,6 +193,13 @@ describe('hnsw config', () => {
     const refused: [title: string, flags: string[], says: RegExp][] = [
       ['no parameter', [], /No parameter is given\.\n {2}Give one of --batch-size, .*--sync-threshold\./],
       ['a batch size of 2', ['--batch-size', '2'], /batch-size|greater than or equal to 3/],
+      ['a number that is too large to be read exactly', ['--search-ef', '9007199254740993'], /search-ef/],
+      ['a number that no engine holds', ['--sync-threshold', '2147483648'], /2147483647/],
+      [
+        'a growth that no memory holds',
+        ['--resize-factor', '1000000'],
+        /resize-factor.*above 1 and up to 10/,
+      ],
       ['a parameter of construction', ['--m', '12'], /--m/],
     ]
     for (const [title, flags, says] of refused) {

@@ -258,10 +258,12 @@ describe('hnsw rebuild', () => {
     const WRONG = [
       ['--batch-size', '2'],
       ['--construction-ef', '0'],
+      ['--construction-ef', '2147483648'],
       ['--m', '1'],
       ['--m', '4097'],
       ['--num-threads', '0'],
       ['--resize-factor', '1'],
+      ['--resize-factor', '1e6'],
       ['--search-ef', '-5'],
       ['--space', 'hamming'],
       ['--sync-threshold', 'many'],

@@ -50,6 +50,20 @@ describe('exit codes', () => {
       title: 'an unknown flag',
     },
     {
+      args: ['wal', 'export', persistDir, '--since', '9007199254740993'],
+      code: 'usage',
+      exitCode: 2,
+      says: /--since.*9007199254740993/s,
+      title: 'a number that is too large to be read exactly',
+    },
+    {
+      args: ['maintain', persistDir, '--max-time', '40000'],
+      code: 'usage',
+      exitCode: 2,
+      says: /--max-time.*40000/s,
+      title: 'a time that is too long for a timer',
+    },
+    {
       args: ['hnsw', 'info', persistDir],
       code: 'usage',
       exitCode: 2,

@@ -3,13 +3,18 @@ import type {HnswParameters} from '@chops/core/catalog'
 import {CLIError} from '@oclif/core/errors'
 import * as Flags from '@oclif/core/flags'
 
-const decimal = Flags.custom<number>({
+/** Every engine and every place that one keeps parameters in holds an integer of 32 bits. */
+const LARGEST = 2 ** 31 - 1
+
+/** A full index takes its size times this in memory at once. */
+const LARGEST_GROWTH = 10
+
+const growth = Flags.custom<number>({
   helpValue: 'NUMBER',
   async parse(input) {
     const value = Number(input)
-    if (!Number.isFinite(value) || value <= 1)
-      throw new CLIError(`Expected a number above 1 but received: ${input}`)
-    return value
+    if (value > 1 && value <= LARGEST_GROWTH) return value
+    throw new CLIError(`Expected a number above 1 and up to ${LARGEST_GROWTH} but received: ${input}`)
   },
 })
 
@@ -17,16 +22,19 @@ const decimal = Flags.custom<number>({
 export const runtimeFlags = {
   'batch-size': Flags.integer({
     description: 'writes that are searched by brute force before they enter the graph',
+    max: LARGEST,
     min: 3,
   }),
   'num-threads': Flags.integer({description: 'threads of the index', max: 1024, min: 1}),
-  'resize-factor': decimal({description: 'growth of a full index'}),
+  'resize-factor': growth({description: 'growth of a full index'}),
   'search-ef': Flags.integer({
     description: 'candidates a search keeps: more is slower and finds more',
+    max: LARGEST,
     min: 1,
   }),
   'sync-threshold': Flags.integer({
     description: 'writes between two times that the index is persisted',
+    max: LARGEST,
     min: 3,
   }),
 }
@@ -35,6 +43,7 @@ export const runtimeFlags = {
 export const constructionFlags = {
   'construction-ef': Flags.integer({
     description: 'candidates an insertion keeps: more is slower and better',
+    max: LARGEST,
     min: 1,
   }),
   m: Flags.integer({

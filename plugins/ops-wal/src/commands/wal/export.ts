@@ -8,6 +8,9 @@ import {inspectOutputFile, writeOutputFile} from '@chops/core/change'
 import {writeOutputStream} from '../../services/output-stream.js'
 import {exportLog, exportResult, type WalExport} from '../../services/wal-export.js'
 
+/** Beyond its maximum oclif reads another number than was written. */
+const SEQ_ID = {helpValue: 'SEQ', max: Number.MAX_SAFE_INTEGER, min: 0}
+
 export default class WalExportCommand extends ChopsCommand {
   static override args = {PERSIST_DIR: persistDirArg}
 
@@ -48,13 +51,13 @@ Standard output holds these lines and nothing else; with --out they go to a file
       description: 'file to write [default: standard output]',
       helpValue: 'FILE',
     }),
-    since: Flags.integer({description: 'first seq id', helpValue: 'SEQ', min: 0}),
+    since: Flags.integer({...SEQ_ID, description: 'first seq id'}),
     tenant: Flags.string({
       dependsOn: ['collection'],
       description: 'tenant of the collection [default: default_tenant, else the only one with that name]',
       helpValue: 'NAME',
     }),
-    until: Flags.integer({description: 'last seq id', helpValue: 'SEQ', min: 0}),
+    until: Flags.integer({...SEQ_ID, description: 'last seq id'}),
     yes: Flags.boolean({char: 'y', description: 'overwrite an existing file without asking'}),
   }
 
