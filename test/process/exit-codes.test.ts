@@ -139,6 +139,25 @@ describe('exit codes', () => {
     })
   }
 
+  const badValues: [args: string[], says: string][] = [
+    [
+      ['maintain', persistDir, '--fragmentation', 'abc'],
+      'Error: --fragmentation is a share from 0 to 1, not "abc".\n',
+    ],
+    [
+      ['wal', 'commit', persistDir, '--num-threads', '0'],
+      'Error: --num-threads expects an integer greater than or equal to 1 but received: 0\n' +
+        '  Run the command with --help to see what it takes.\n',
+    ],
+  ]
+  for (const [args, says] of badValues) {
+    it(`2 and one sentence for a value that ${args.at(-2)} does not take`, async () => {
+      const {code, stderr} = await chops(args)
+      expect(code).to.equal(2)
+      expect(stderr).to.equal(says)
+    })
+  }
+
   it('0 for a result', async () => {
     expect((await chops(['db', 'info', persistDir])).code).to.equal(0)
     expect((await chopsJson(['db', 'info', persistDir])).code).to.equal(0)

@@ -65,7 +65,7 @@ export function failureOf(error: unknown, interrupted: boolean): Failure {
       code: expected.kind,
       exitCode: EXIT_CODE[expected.kind],
       ...(expected.file !== undefined && {file: expected.file}),
-      message: expected.message,
+      message: withoutWrapper(expected.message),
       ...(expected.next !== undefined && {next: expected.next}),
     }
   }
@@ -107,5 +107,15 @@ function systemError(error: unknown): ChopsError | undefined {
 
 /** oclif appends `See more help with --help` to what its parser says. */
 function firstSentence(message: string): string {
-  return message.replace(/\n+See more help with --help$/, '').replaceAll(/\s*\n\s*/g, ' ')
+  return withoutWrapper(message)
+    .replace(/\n+See more help with --help$/, '')
+    .replaceAll(/\s*\n\s*/g, ' ')
+}
+
+/** oclif writes lines of its own around what the parser of a flag says, into whatever error that throws. */
+function withoutWrapper(message: string): string {
+  const [, flag, said] = /^Parsing (--\S+) \n\t(.*)\nSee more help with --help$/s.exec(message) ?? []
+  if (flag === undefined || said === undefined) return message
+  if (said.includes(flag)) return said
+  return said.startsWith('Expected ') ? said.replace('Expected', `${flag} expects`) : `${flag}: ${said}`
 }
