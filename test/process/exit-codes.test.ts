@@ -1,6 +1,6 @@
 import {expect} from 'chai'
 import {spawnSync} from 'node:child_process'
-import {truncateSync} from 'node:fs'
+import {readdirSync, truncateSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 
 import {chops, chopsJson} from '../support/cli.js'
@@ -155,6 +155,31 @@ describe('exit codes', () => {
       const {code, stderr} = await chops(args)
       expect(code).to.equal(2)
       expect(stderr).to.equal(says)
+    })
+  }
+
+  const writing = [
+    ['collection', 'snapshot', persistDir, '-c', 'defaults', '-o'],
+    ['db', 'backup', persistDir, '-o'],
+    ['db', 'report', persistDir, '-y', '-o'],
+    ['maintain', persistDir, '--dry-run', '--metrics-file'],
+    ['wal', 'export', persistDir, '-y', '-o'],
+  ]
+  for (const args of writing) {
+    it(`2 for a file of ${args.filter((arg) => arg !== persistDir).join(' ')} in a folder that is not there, or none`, async () => {
+      const there = temporaryFolder()
+      const file = join(there, 'file')
+      writeFileSync(file, '')
+      for (const [folder, says] of [
+        [join(there, 'nowhere'), 'does not exist'],
+        [file, 'is a file'],
+      ] as const) {
+        const {code, stderr} = await chops([...args, join(folder, 'out')])
+        expect(code, stderr).to.equal(2)
+        expect(stderr).to.include(`The folder ${folder} ${says}.\n  Make it first`)
+      }
+
+      expect(readdirSync(there)).to.deep.equal(['file'])
     })
   }
 

@@ -18,6 +18,7 @@ export {
   createOutputFile,
   inspectOutputFile,
   type OutputFile,
+  realFolder,
   type Write,
   writeOutputFile,
 } from './output-file.js'

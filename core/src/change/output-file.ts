@@ -18,11 +18,11 @@ export type Write = (chunk: Uint8Array) => Promise<void>
 /**
  * Looks at where a file is to be written, before anything is written.
  *
- * @throws ChopsError `usage` for a place that is not a file, or one of Chroma's own files
+ * @throws ChopsError `usage` for a place that is not a file, one in a folder that is not there, or one of Chroma's own files
  */
 export async function inspectOutputFile(file: string, persistDir: string): Promise<OutputFile> {
   const found = await stat(file).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return
+    if (isMissing(error)) return
     throw error
   })
   if (found && !found.isFile()) {
@@ -32,7 +32,7 @@ export async function inspectOutputFile(file: string, persistDir: string): Promi
     })
   }
 
-  const path = found ? await realpath(file) : join(await realpath(dirname(resolve(file))), basename(file))
+  const path = found ? await realpath(file) : join(await realFolder(dirname(resolve(file))), basename(file))
   const inside = relative(await realpath(persistDir), path)
   const isInside = inside !== '' && !inside.startsWith('..')
   // Sidecars as well: SQLite would take a file of that name for its own.
@@ -44,6 +44,27 @@ export async function inspectOutputFile(file: string, persistDir: string): Promi
   }
 
   return {exists: found !== undefined, path}
+}
+
+/**
+ * The path of a folder that something is to be written into, with symbolic links resolved.
+ *
+ * @throws ChopsError `usage` where there is no such folder
+ */
+export async function realFolder(folder: string): Promise<string> {
+  const found = await stat(folder).catch((error: NodeJS.ErrnoException) => {
+    if (isMissing(error)) return
+    throw error
+  })
+  if (found?.isDirectory()) return realpath(folder)
+  throw usage(`The folder ${folder} ${found ? 'is a file' : 'does not exist'}.`, {
+    file: folder,
+    next: 'Make it first, or name another place.',
+  })
+}
+
+function isMissing({code}: NodeJS.ErrnoException): boolean {
+  return code === 'ENOENT' || code === 'ENOTDIR'
 }
 
 /**

@@ -1,4 +1,4 @@
-import {inspectOutputFile} from '@chops/core/change'
+import {inspectOutputFile, realFolder} from '@chops/core/change'
 import {usage} from '@chops/core/errors'
 import {readdir, realpath} from 'node:fs/promises'
 import {basename, dirname, join, relative, resolve} from 'node:path'
@@ -32,11 +32,11 @@ export function topFolderOf(target: string): string {
 /**
  * Looks at where a backup is to go, before anything is written.
  *
- * @throws ChopsError `usage` for a place inside the directory, or a folder that holds something
+ * @throws ChopsError `usage` for a place inside the directory, a folder that holds something, or a place in a folder that is not there
  */
 export async function inspectTarget(output: string, persistDir: string): Promise<Target> {
   const format = formatOf(output)
-  const parent = await realpath(dirname(resolve(output)))
+  const parent = await realFolder(dirname(resolve(output)))
   const path = join(parent, basename(resolve(output)))
   if (!relative(await realpath(persistDir), path).startsWith('..')) {
     throw usage(`${output} lies in the directory that is to be backed up.`, {

@@ -1,10 +1,9 @@
 import type {Collection} from '@chops/core/catalog'
 
-import {inspectOutputFile} from '@chops/core/change'
-import {usage} from '@chops/core/errors'
+import {inspectOutputFile, realFolder} from '@chops/core/change'
 import type {PersistDir} from '@chops/core/persist-dir'
-import {mkdir, realpath, stat} from 'node:fs/promises'
-import {dirname, join, resolve} from 'node:path'
+import {mkdir} from 'node:fs/promises'
+import {join} from 'node:path'
 
 import type {SnapshotCounts} from '../format/counts.js'
 import {fileNamesOf} from './file-names.js'
@@ -41,8 +40,6 @@ export async function planSnapshot(
   collection: Collection,
   output: string,
 ): Promise<SnapshotPlan> {
-  const folder = dirname(resolve(output))
-  await requireFolder(folder)
   const {exists, path} = await inspectOutputFile(output, dir.path)
   return {...placeOf(collection), file: path, fileExists: exists}
 }
@@ -54,8 +51,7 @@ export async function planSnapshots(
   folder: string,
 ): Promise<SnapshotPlan[]> {
   await mkdir(folder, {recursive: true})
-  await requireFolder(folder)
-  const real = await realpath(folder)
+  const real = await realFolder(folder)
   const names = fileNamesOf(collections)
   return Promise.all(
     collections.map(async (collection) => {
@@ -79,16 +75,4 @@ export async function snapshotCollection(
 
 function placeOf({database, id, name, tenant}: Collection): CollectionPlace {
   return {collection: name, collectionId: id, database, tenant}
-}
-
-async function requireFolder(folder: string): Promise<void> {
-  const found = await stat(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return
-    throw error
-  })
-  if (found?.isDirectory()) return
-  throw usage(`The folder ${folder} ${found ? 'is a file' : 'does not exist'}.`, {
-    file: folder,
-    next: 'Make it first, or give another place with --output.',
-  })
 }
