@@ -215,4 +215,18 @@ describe('collection snapshot', () => {
 
     expect(existsSync(join(persistDir, 'nowhere'))).to.equal(false)
   })
+
+  it('refuses a file as the folder of --all, and leaves it as it is', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const file = join(temporaryFolder(), 'file')
+    writeFileSync(file, 'mine')
+    for (const output of [file, join(file, 'inside')]) {
+      const args = ['collection', 'snapshot', persistDir, '--all', '-y', '-o', output]
+      const {code, stderr} = await chops(args)
+      expect(code, stderr).to.equal(2)
+      expect(stderr).to.include(`The folder ${output} `)
+    }
+
+    expect(readFileSync(file, 'utf8')).to.equal('mine')
+  })
 })

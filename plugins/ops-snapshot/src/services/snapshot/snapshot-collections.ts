@@ -50,7 +50,10 @@ export async function planSnapshots(
   collections: readonly Collection[],
   folder: string,
 ): Promise<SnapshotPlan[]> {
-  await mkdir(folder, {recursive: true})
+  await mkdir(folder, {recursive: true}).catch((error: NodeJS.ErrnoException) => {
+    // A file is in the way, which is said next.
+    if (error.code !== 'EEXIST' && error.code !== 'ENOTDIR') throw error
+  })
   const real = await realFolder(folder)
   const names = fileNamesOf(collections)
   return Promise.all(
