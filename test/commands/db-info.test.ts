@@ -17,7 +17,7 @@ describe('db info', () => {
 
       before(async () => {
         const dir = await openPersistDir(persistDir)
-        info = await describeDatabase(dir)
+        info = (await describeDatabase(dir)).info
         await dir.close()
       })
 
@@ -69,7 +69,7 @@ describe('db info', () => {
     it('is exact: a third of the churned collection was deleted before the last sync', async () => {
       const {persistDir} = unpackFixture('chroma-0.6.3')
       const dir = await openPersistDir(persistDir)
-      const info = await describeDatabase(dir)
+      const {info} = await describeDatabase(dir)
       await dir.close()
       const churned = info.collections.find(
         (collection) => collection.hnswSegment?.hnswRawAllocatedLabels === 300,
@@ -101,6 +101,14 @@ describe('db info', () => {
       const {stdout} = await chops(['db', 'info', persistDir, '-s', 'churned,empty', '-s', 'defaults'])
       expect(stdout).to.include("'wal_only' Collection Data")
       expect(stdout).not.to.match(/'(churned|empty|defaults)' Collection Data/)
+    })
+
+    it('says so when there is no collection of a name to skip', async () => {
+      const args = ['db', 'info', persistDir, '-s', 'chruned,empty']
+      const {code, stderr} = await chops(args)
+      expect(code).to.equal(0)
+      expect(stderr).to.equal('Warning: There is no collection "chruned" to skip.\n')
+      expect((await chops([...args, '--privacy-mode'])).stderr).not.to.include('chruned')
     })
 
     for (const output of [[], ['--json']]) {

@@ -66,6 +66,13 @@ export interface DatabaseInfo {
   systemDbSize: number
 }
 
+/** What could be found out, and what the user should know beside it. */
+export interface DatabaseDescription {
+  info: DatabaseInfo
+  /** Names to skip that no collection has. */
+  unknownSkips: string[]
+}
+
 export interface DatabaseInfoOptions {
   onProgress?: (done: number, total: number) => void
   signal?: AbortSignal
@@ -84,9 +91,11 @@ const AT_A_TIME = 4
 export async function describeDatabase(
   dir: PersistDir,
   options: DatabaseInfoOptions = {},
-): Promise<DatabaseInfo> {
+): Promise<DatabaseDescription> {
   const catalog = await readCatalog(dir)
-  const included = catalog.collections.filter((collection) => !options.skip?.includes(collection.name))
+  const {skip = []} = options
+  const names = new Set(catalog.collections.map(({name}) => name))
+  const included = catalog.collections.filter(({name}) => !skip.includes(name))
   const indexes = await readIndexes(dir, included, options)
   const topics = await readTopics(dir, catalog, appliedOf(catalog, indexes))
   const records = await countRecords(dir, catalog, topics)
@@ -112,7 +121,7 @@ export async function describeDatabase(
   const orphans = await findOrphanFolders(dir.path, ownedIds)
   const size = await sizeOf(dir.path)
   const databaseSize = await sizeOf(dir.databaseFile)
-  return {
+  const info: DatabaseInfo = {
     chromaVersion: generationText(dir.generation),
     collections,
     numberOfCollections: catalog.collections.length,
@@ -128,6 +137,7 @@ export async function describeDatabase(
     systemDb: dir.databaseFile,
     systemDbSize: databaseSize.apparent,
   }
+  return {info, unknownSkips: skip.filter((name) => !names.has(name))}
 }
 
 /** Some at a time: a small index is mostly waiting for the file system. */

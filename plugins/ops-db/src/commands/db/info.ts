@@ -4,7 +4,7 @@ import {resolve} from 'node:path'
 
 import {databaseInfoTables} from '../../render/database-info.js'
 import {type DatabaseInfo, describeDatabase} from '../../services/database-info.js'
-import {redact} from '../../services/redact.js'
+import {redact, REDACTED} from '../../services/redact.js'
 
 export default class DbInfo extends ChopsCommand {
   static override args = {PERSIST_DIR: persistDirArg}
@@ -36,10 +36,14 @@ Nothing is changed, not even a timestamp, so it works on a read-only mount and b
     const {args, flags} = await this.parse(DbInfo)
     if (flags['privacy-mode']) this.hideFromMessages(resolve(args.PERSIST_DIR), args.PERSIST_DIR)
     const dir = await this.open(args.PERSIST_DIR)
-    const found = await this.withProgress('Reading the indexes', (onProgress) =>
+    const {info: found, unknownSkips} = await this.withProgress('Reading the indexes', (onProgress) =>
       describeDatabase(dir, {onProgress, signal: this.signal, skip: flags['skip-collection-names'] ?? []}),
     )
-    const info = flags['privacy-mode'] ? redact(found) : found
+    const isPrivate = flags['privacy-mode'] ?? false
+    // What is nearly a name may give the name away.
+    for (const name of unknownSkips)
+      this.warn(`There is no collection "${isPrivate ? REDACTED : name}" to skip.`)
+    const info = isPrivate ? redact(found) : found
     await this.table(...databaseInfoTables(info))
     return info
   }
