@@ -1,12 +1,15 @@
 import {openPersistDir} from '@chops/core/persist-dir'
 import {expect} from 'chai'
-import {readdirSync, renameSync, symlinkSync} from 'node:fs'
+import {readdirSync, renameSync, symlinkSync, truncateSync} from 'node:fs'
 import {join} from 'node:path'
+
+import type {DbInfoOutput} from '../../plugins/ops-db/src/commands/db/info.js'
 
 import {type DatabaseInfo, describeDatabase} from '../../plugins/ops-db/src/services/database-info.js'
 import {chops, chopsJson} from '../support/cli.js'
 import {FIXTURES, temporaryFolder, unpackFixture} from '../support/fixtures.js'
 import {expectToMatchSchema} from '../support/schemas.js'
+import {locate} from '../support/segments.js'
 import {fingerprint} from '../support/untouched.js'
 
 describe('db info', () => {
@@ -75,6 +78,53 @@ describe('db info', () => {
         (collection) => collection.hnswSegment?.hnswRawAllocatedLabels === 300,
       )
       expect(churned?.hnswSegment?.fragmentationLevel).to.be.closeTo(100 / 3, 1e-9)
+    })
+  })
+
+  describe('with an index that cannot be read', () => {
+    const {expected, persistDir} = unpackFixture('chroma-1.5.9')
+    const others = expected.collections.filter(({name}) => name !== 'inner_product')
+    let id: string
+
+    before(async () => {
+      const {folder, id: found} = await locate(persistDir, 'inner_product')
+      id = found
+      truncateSync(join(folder, 'index_metadata.pickle'))
+    })
+
+    it('describes the other collections, names that one and exits with 4', async () => {
+      const args = ['db', 'info', persistDir]
+      const {code, json} = await chopsJson<DbInfoOutput>(args)
+      expect(code).to.equal(4)
+      expectToMatchSchema('db-info', json)
+      expect(json.failed.map(({collection, collectionId}) => [collection, collectionId])).to.deep.equal([
+        ['inner_product', id],
+      ])
+      expect(json.failed[0]?.message).to.include('index_metadata.pickle')
+      expect(json.collections.map(({id}) => id)).to.have.members(others.map(({id}) => id))
+      expect(json.numberOfCollections).to.equal(expected.collections.length)
+      const text = await chops(args)
+      expect(text.code).to.equal(4)
+      expect(text.stderr).to.match(/^Error: .*index_metadata\.pickle/)
+      expect(text.stdout).to.include("'defaults' Collection Data").and.not.to.include('inner_product')
+    })
+
+    it('keeps its path and name to itself in privacy mode', async () => {
+      for (const output of [[], ['--json']]) {
+        const {stderr, stdout} = await chops(['db', 'info', persistDir, '--privacy-mode', ...output])
+        expect(stdout + stderr)
+          .to.include('index_metadata.pickle')
+          .and.not.to.include(persistDir)
+          .and.not.to.include('inner_product')
+      }
+    })
+
+    it('fails when there is no other, and does not when that one is skipped', async () => {
+      const skipped = [...new Set(others.map(({name}) => name))].join(',')
+      const {code, json} = await chopsJson<{error: {code: string}}>(['db', 'info', persistDir, '-s', skipped])
+      expect(code).to.equal(4)
+      expect(json.error.code).to.equal('damaged')
+      expect((await chops(['db', 'info', persistDir, '-s', 'inner_product'])).code).to.equal(0)
     })
   })
 

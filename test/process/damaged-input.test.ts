@@ -1,6 +1,6 @@
 import {expect} from 'chai'
 import {existsSync, readFileSync, writeFileSync} from 'node:fs'
-import {join} from 'node:path'
+import {basename, dirname, join} from 'node:path'
 
 import {chops, chopsJson, type CliResult} from '../support/cli.js'
 import {type Damage, DAMAGE} from '../support/damage.js'
@@ -14,7 +14,7 @@ interface ErrorDocument {
 }
 
 /** One sentence that names the file and what to do, and no stack trace. */
-function expectOneClearSentence({code, signal, stderr, stdout}: CliResult, file: string): void {
+function expectOneClearSentence({code, signal, stderr}: CliResult, file: string): void {
   expect([code, signal], stderr).to.deep.equal([4, null])
   const [sentence, next, ...rest] = stderr.trimEnd().split('\n')
   expect(sentence)
@@ -22,7 +22,12 @@ function expectOneClearSentence({code, signal, stderr, stdout}: CliResult, file:
     .and.to.include(file)
   expect(next).to.match(/^ {2}\S.*\.$/)
   expect(rest).to.deep.equal([])
-  expect(stdout).not.to.match(/Collection Data|Metric/)
+}
+
+/** And no result. */
+function expectNothingBut(result: CliResult, file: string): void {
+  expectOneClearSentence(result, file)
+  expect(result.stdout).not.to.match(/Collection Data|Metric/)
 }
 
 async function churnedFolder(persistDir: string): Promise<string> {
@@ -53,19 +58,24 @@ describe('damaged index files', () => {
           const path = join(await churnedFolder(persistDir), file)
           DAMAGE[damage](path)
           const before = fingerprint(persistDir)
-          expectOneClearSentence(await chops(['hnsw', 'info', persistDir, '-c', 'churned', '-v']), file)
-          expectOneClearSentence(await chops(['db', 'info', persistDir]), file)
-          const {code, json} = await chopsJson<ErrorDocument>(['db', 'info', persistDir])
+          const index = ['hnsw', 'info', persistDir, '-c', 'churned', '-v']
+          expectNothingBut(await chops(index), file)
+          const {code, json} = await chopsJson<ErrorDocument>(index)
           expect(code).to.equal(4)
           expectToMatchSchema('error', json)
           expect(json.error).to.include({code: 'damaged', exitCode: 4, file: path})
+          const info = await chops(['db', 'info', persistDir])
+          expectOneClearSentence(info, file)
+          expect(info.stdout)
+            .to.include("'defaults' Collection Data")
+            .and.not.to.include(basename(dirname(path)))
           expect(fingerprint(persistDir)).to.deep.equal(before)
         })
       }
     }
   }
 
-  it('do not keep db info from the other collections', async () => {
+  it('are no matter for db info when their collection is skipped', async () => {
     const {persistDir} = unpackFixture('chroma-1.5.9')
     DAMAGE.truncated(join(await churnedFolder(persistDir), 'header.bin'))
     const {code, stdout} = await chops(['db', 'info', persistDir, '-s', 'churned'])
@@ -125,7 +135,7 @@ describe('a damaged database', () => {
         ['hnsw', 'info', '-c', 'churned'],
       ]
       for (const [topic = '', verb = '', ...flags] of commands) {
-        expectOneClearSentence(await chops([topic, verb, persistDir, ...flags]), 'chroma.sqlite3')
+        expectNothingBut(await chops([topic, verb, persistDir, ...flags]), 'chroma.sqlite3')
       }
 
       expect(fingerprint(persistDir)).to.deep.equal(before)
@@ -143,7 +153,7 @@ describe('a damaged database', () => {
   it('of another program: names the table that is missing', async () => {
     const {persistDir} = unpackFixture('chroma-1.5.9')
     await withDatabase(persistDir, (db) => db.exec('DROP TABLE migrations'))
-    expectOneClearSentence(await chops(['db', 'info', persistDir]), 'migrations')
+    expectNothingBut(await chops(['db', 'info', persistDir]), 'migrations')
   })
 
   it('left in the middle of a write is read from a copy, with a warning', async () => {

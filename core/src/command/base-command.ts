@@ -172,7 +172,8 @@ export abstract class ChopsCommand extends Command {
     } catch (error) {
       const failure = failureOf(error, this.signal.aborted)
       if (isOnly || failure.code === 'interrupted' || failure.code === 'bug') throw error
-      failed.push({collection: item.collection, collectionId: item.collectionId, message: failure.message})
+      const {collection, collectionId} = item
+      failed.push({collection, collectionId, message: this.hide(failure.message)})
       process.exitCode = failure.exitCode
       if (!this.jsonEnabled()) this.report(failure)
       return undefined

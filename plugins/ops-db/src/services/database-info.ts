@@ -68,6 +68,10 @@ export interface DatabaseInfo {
 
 /** What could be found out, and what the user should know beside it. */
 export interface DatabaseDescription {
+  /** Collections whose index cannot be read, and why: nothing of them is in `info` but that they are counted. */
+  failures: {collection: Collection; error: unknown}[]
+  /** How many collections were not skipped. */
+  included: number
   info: DatabaseInfo
   /** Names to skip that no collection has. */
   unknownSkips: string[]
@@ -84,9 +88,8 @@ export interface DatabaseInfoOptions {
 const AT_A_TIME = 4
 
 /**
- * Describes a persist directory and its collections, over all tenants and databases. Reads each index file once.
- *
- * @throws ChopsError `damaged` when a file of a collection that is not skipped is damaged
+ * Describes a persist directory and its collections, over all tenants and databases. Reads each index file once. An index
+ * that cannot be read is a failure of its collection alone.
  */
 export async function describeDatabase(
   dir: PersistDir,
@@ -96,12 +99,14 @@ export async function describeDatabase(
   const {skip = []} = options
   const names = new Set(catalog.collections.map(({name}) => name))
   const included = catalog.collections.filter(({name}) => !skip.includes(name))
-  const indexes = await readIndexes(dir, included, options)
+  const {failures, indexes} = await readIndexes(dir, included, options)
+  options.signal?.throwIfAborted()
   const topics = await readTopics(dir, catalog, appliedOf(catalog, indexes))
   const records = await countRecords(dir, catalog, topics)
   options.signal?.throwIfAborted()
+  const readable = included.filter(({id}) => !failures.has(id))
   const collections = await Promise.all(
-    included.map(async (collection): Promise<CollectionInfo> => {
+    readable.map(async (collection): Promise<CollectionInfo> => {
       const topic = topics.find((candidate) => candidate.collection?.id === collection.id)
       return {
         database: collection.database,
@@ -137,7 +142,14 @@ export async function describeDatabase(
     systemDb: dir.databaseFile,
     systemDbSize: databaseSize.apparent,
   }
-  return {info, unknownSkips: skip.filter((name) => !names.has(name))}
+  return {
+    failures: included
+      .filter(({id}) => failures.has(id))
+      .map((collection) => ({collection, error: failures.get(collection.id)})),
+    included: included.length,
+    info,
+    unknownSkips: skip.filter((name) => !names.has(name)),
+  }
 }
 
 /** Some at a time: a small index is mostly waiting for the file system. */
@@ -145,7 +157,8 @@ async function readIndexes(
   dir: PersistDir,
   collections: Collection[],
   {onProgress, signal}: DatabaseInfoOptions,
-): Promise<Map<string, SegmentIndex>> {
+): Promise<{failures: Map<string, unknown>; indexes: Map<string, SegmentIndex>}> {
+  const failures = new Map<string, unknown>()
   const indexes = new Map<string, SegmentIndex>()
   const shares = collections.map(() => 0)
   const report = (position: number, share: number): void => {
@@ -160,17 +173,22 @@ async function readIndexes(
   const readNext = async (): Promise<void> => {
     for (let next = waiting.shift(); next; next = waiting.shift()) {
       const [position, collection] = next
-      const index = await readSegmentIndex(dir, collection, {
-        onProgress: (done, total) => report(position, done / Math.max(total, 1)),
-        signal,
-      })
-      if (index) indexes.set(collection.id, index)
+      try {
+        const index = await readSegmentIndex(dir, collection, {
+          onProgress: (done, total) => report(position, done / Math.max(total, 1)),
+          signal,
+        })
+        if (index) indexes.set(collection.id, index)
+      } catch (error) {
+        failures.set(collection.id, error)
+      }
+
       report(position, 1)
     }
   }
 
   await Promise.all(Array.from({length: AT_A_TIME}, readNext))
-  return indexes
+  return {failures, indexes}
 }
 
 /** Collections that were skipped are left out: their files are not read, not even to learn how far the index is. */
