@@ -297,6 +297,28 @@ describe('wal commit', () => {
       )
     })
 
+    it('says with --dry-run already which collections it cannot commit, and why', async () => {
+      const {persistDir} = unpackFixture('chroma-1.5.9')
+      const {folder} = await locate(persistDir, 'churned')
+      DAMAGE.truncated(join(folder, 'header.bin'))
+      const {topic} = await locate(persistDir, 'odd-name_1')
+      await appendLog(persistDir, topic, [{id: 'odd', operation: 9}])
+      const before = fingerprint(persistDir)
+      const {code, json} = await chopsJson<WalCommitOutput & {warnings: string[]}>([
+        'wal',
+        'commit',
+        persistDir,
+        '-y',
+        '--dry-run',
+      ])
+      expect(code).to.equal(0)
+      expectToMatchSchema('wal-commit', json)
+      expect(json.warnings).to.have.length(2)
+      expect(json.warnings[0]).to.match(/^The commit of collection churned \(.*\) would fail: .*header\.bin/)
+      expect(json.warnings[1]).to.match(/^The commit of collection odd-name_1 .* unknown operation 9\.$/)
+      expect(fingerprint(persistDir)).to.deep.equal(before)
+    })
+
     it('in text says the same, and does not call the commit complete', async () => {
       const {persistDir} = unpackFixture('chroma-1.5.9')
       const {topic} = await locate(persistDir, 'odd-name_1')

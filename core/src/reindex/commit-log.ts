@@ -33,16 +33,12 @@ export async function commitLog(
   options: StageOptions = {},
 ): Promise<CommittedLog | undefined> {
   return switchIndex(dir, owner, {backup: false}, async (stage, collection) => {
-    const memory = await estimateMemory(dir, collection)
-    requireMemory(memory.extend, options.maxMemory)
-    const source = await readIndexSource(dir, collection, {signal: options.signal})
-    if (!source || source.pending.rows === 0) return
+    const commit = await readCommit(dir, collection, options)
+    if (!commit) return
+    const {isExtended, source} = commit
     const oldSize = await sizeOf(source.folder)
     const bytes = Math.max(2 * oldSize.allocated, indexBytes(source, source.parameters.m))
     await requireFreeSpace(dir.path, bytes, 'the new index')
-    const threads = options.threads ?? availableParallelism()
-    const isExtended = canExtend(source, threads)
-    if (!isExtended) requireMemory(memory.full, options.maxMemory)
     const folder = await stage()
     const written = isExtended
       ? await writeExtendedIndex(dir, source, folder, options)
@@ -50,6 +46,33 @@ export async function commitLog(
     options.onStage?.('switch', 0, 1)
     return {maxSeqId: source.pending.maxSeqId, result: {...written, appliedRows: source.pending.rows}}
   })
+}
+
+/**
+ * Reads what a commit would begin with, to know before anything is promised that it can be made: all but the vectors.
+ *
+ * @throws ChopsError `damaged` as `commitLog` would
+ */
+export async function requireCommittable(
+  dir: PersistDir,
+  collection: Collection,
+  options: StageOptions = {},
+): Promise<void> {
+  await readCommit(dir, collection, options)
+}
+
+async function readCommit(
+  dir: PersistDir,
+  collection: Collection,
+  {maxMemory, signal, threads = availableParallelism()}: StageOptions,
+): Promise<{isExtended: boolean; source: IndexSource} | undefined> {
+  const memory = await estimateMemory(dir, collection)
+  requireMemory(memory.extend, maxMemory)
+  const source = await readIndexSource(dir, collection, {signal})
+  if (!source || source.pending.rows === 0) return undefined
+  const isExtended = canExtend(source, threads)
+  if (!isExtended) requireMemory(memory.full, maxMemory)
+  return {isExtended, source}
 }
 
 /**

@@ -1,4 +1,4 @@
-export {commitLog, type CommittedLog} from './commit-log.js'
+export {commitLog, type CommittedLog, requireCommittable} from './commit-log.js'
 export {estimateMemory, type MemoryNeed} from './memory.js'
 export {type Method, type MethodChoice, type MethodOptions} from './method.js'
 export {

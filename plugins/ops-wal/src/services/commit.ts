@@ -1,9 +1,15 @@
-import {type Collection, readCatalog} from '@chops/core/catalog'
+import {type Collection, collectionText, findCollection, readCatalog} from '@chops/core/catalog'
 import {ChopsError} from '@chops/core/errors'
 import {readAppliedSeqIds} from '@chops/core/hnsw'
 import {readTopics} from '@chops/core/log'
 import type {PersistDir} from '@chops/core/persist-dir'
-import {commitLog, estimateMemory, recallWarning, type StageOptions} from '@chops/core/reindex'
+import {
+  commitLog,
+  estimateMemory,
+  recallWarning,
+  requireCommittable,
+  type StageOptions,
+} from '@chops/core/reindex'
 
 /** A collection in the plan of a commit. */
 export interface CommitPlan {
@@ -93,6 +99,21 @@ async function memoryOf(
   } catch (error) {
     if (error instanceof ChopsError) return null
     throw error
+  }
+}
+
+/** Says what would keep a planned commit from being made, as far as that can be told before the vectors are read. */
+export async function findObstacle(
+  dir: PersistDir,
+  plan: CommitPlan,
+  options: StageOptions,
+): Promise<string | undefined> {
+  try {
+    await requireCommittable(dir, await findCollection(dir, {id: plan.collectionId}), options)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof ChopsError)) throw error
+    return `The commit of ${collectionText(plan)} would fail: ${error.message}`
   }
 }
 

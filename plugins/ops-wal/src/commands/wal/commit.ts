@@ -3,7 +3,7 @@ import {changeFlags, ChopsCommand, memoryFlag, nameList, persistDirArg} from '@c
 import * as Flags from '@oclif/core/flags'
 
 import {commitMemoryText, commitPlanTables, commitResultText} from '../../render/commit.js'
-import {commit, type CommitPlan, type CommitResult, planCommit} from '../../services/commit.js'
+import {commit, type CommitPlan, type CommitResult, findObstacle, planCommit} from '../../services/commit.js'
 
 const STEPS = {
   read: 'Reading the vectors',
@@ -72,22 +72,22 @@ A small part is added to the graph there is; a large one, or a collection withou
 
     const memory = commitMemoryText(pending)
     if (memory !== undefined) this.log(memory)
+    const limits = {maxMemory: flags['max-memory'], signal: this.signal, threads: flags['num-threads']}
+    if (flags['dry-run']) {
+      for (const plan of pending) {
+        const obstacle = await findObstacle(dir, plan, limits)
+        if (obstacle !== undefined) this.warn(obstacle)
+      }
+    }
+
     const question = `Are you sure you want to commit the WAL in ${dir.path}?`
     if ((await this.approve(dir, flags, question)) !== 'approved') return output
     await withWriteAccess(dir.path, flags, async (writable) => {
       for (const plan of pending) {
         const result = await this.attempt(pending.length === 1, plan, output.failed, () =>
-          this.runSteps(
-            STEPS,
-            (onStage) =>
-              commit(writable, plan, {
-                maxMemory: flags['max-memory'],
-                onStage,
-                signal: this.signal,
-                threads: flags['num-threads'],
-              }),
-            {units: {build: 'vectors'}},
-          ),
+          this.runSteps(STEPS, (onStage) => commit(writable, plan, {...limits, onStage}), {
+            units: {build: 'vectors'},
+          }),
         )
         if (!result) continue
         output.committed.push(result)
