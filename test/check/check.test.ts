@@ -1,6 +1,7 @@
 import {expect} from 'chai'
 
 import {type FixtureName, FIXTURES, unpackFixture} from '../support/fixtures.js'
+import {appendManyAdds, locate} from '../support/segments.js'
 import {fingerprint} from '../support/untouched.js'
 import {BREAKS} from './breaks.js'
 import {alarmsOf, check, copyOfFixture, notesOf, usualNotesOf} from './support.js'
@@ -42,4 +43,22 @@ describe('db check of a directory in which', () => {
       expect(fingerprint(persistDir)).to.deep.equal(before)
     })
   }
+})
+
+describe('db check of a collection with a low sync_threshold', () => {
+  it('says when Chroma writes its index, and takes more waiting rows than that for no alarm', async () => {
+    const persistDir = copyOfFixture('chroma-1.5.9')
+    const {id, topic} = await locate(persistDir, 'churned')
+    const waiting = async () => {
+      const {findings} = await check(persistDir)
+      const finding = findings.find((finding) => finding.id === 'W6' && finding.collection?.id === id)
+      return [finding?.severity, finding?.message]
+    }
+
+    const says =
+      'log rows wait for the index, which Chroma writes about every 50 rows; up to 1000 can be normal.'
+    expect(await waiting()).to.deep.equal(['I', `20 ${says}`])
+    await appendManyAdds(persistDir, topic, 300, 8)
+    expect(await waiting()).to.deep.equal(['I', `320 ${says}`])
+  })
 })

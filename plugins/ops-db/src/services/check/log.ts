@@ -1,4 +1,4 @@
-import {keepsVectorSeqIdInTable} from '@chops/core/catalog'
+import {type HnswParameters, keepsVectorSeqIdInTable} from '@chops/core/catalog'
 import {readPurgeMode} from '@chops/core/log'
 import {planCleaning} from '@chops/core/log-cleaning'
 import {counted, formatBytes} from '@chops/core/output'
@@ -15,8 +15,12 @@ import {listText} from './sqlite.js'
 
 const SEQ_ID_BLOBS = [8, 24]
 
-/** Chroma writes an index at the latest so many rows after the last time, unless a collection says otherwise. */
-const DEFAULT_SYNC_THRESHOLD = 1000
+/**
+ * So many rows may wait whatever a collection says. The older Python engines count only what the index gains towards its
+ * sync_threshold, so that updates, deletions and ids that are added twice go beyond a low one; and one that was lowered
+ * let more wait before.
+ */
+const LEAST_LIMIT = 1000
 
 /** How far each VECTOR segment has applied the log, by collection id. */
 export type Applied = ReadonlyMap<string, number>
@@ -128,23 +132,27 @@ export async function checkTopics(context: CheckContext, applied: Applied): Prom
       {collection, command: commandLine('wal', 'clean', path), severity: 'I'},
     )
     const waiting = topic.pendingInVector
-    const limit = Math.max(DEFAULT_SYNC_THRESHOLD, syncThresholdOf(context, collection))
-    findings.count(
-      'W6',
-      waiting,
-      (count) =>
-        count > limit
-          ? `${counted(count, 'log row')} wait for the index, more than Chroma lets wait (${limit}): it may not be writing the index at all.`
-          : `${counted(count, 'log row')} wait for the index, as is normal up to ${limit}.`,
-      {collection, command: commandLine('wal', 'commit', path), severity: waiting > limit ? 'W' : 'I'},
-    )
+    const parameters = parametersOf(context, collection)
+    const limit = limitOf(parameters)
+    findings.count('W6', waiting, (count) => waitingText(count, limit, parameters), {
+      collection,
+      command: commandLine('wal', 'commit', path),
+      severity: waiting > limit ? 'W' : 'I',
+    })
   }
 }
 
 /** With the batch that the index takes at once on top. */
-function syncThresholdOf(context: CheckContext, collection: CollectionFacts): number {
-  const {batchSize, syncThreshold} = parametersOf(context, collection) ?? {batchSize: 0, syncThreshold: 0}
-  return syncThreshold + batchSize
+function limitOf(parameters: HnswParameters | undefined): number {
+  return parameters ? Math.max(LEAST_LIMIT, parameters.syncThreshold + parameters.batchSize) : LEAST_LIMIT
+}
+
+function waitingText(count: number, limit: number, parameters: HnswParameters | undefined): string {
+  const rows = `${counted(count, 'log row')} wait for the index`
+  if (count > limit)
+    return `${rows}, more than Chroma lets wait (${limit}): it may not be writing the index at all.`
+  if (!parameters) return `${rows}, as can be normal up to ${limit}.`
+  return `${rows}, which Chroma writes about every ${parameters.syncThreshold} rows; up to ${limit} can be normal.`
 }
 
 /** W7: the vectors may be ahead only as long as the log still has what the records lack. */
