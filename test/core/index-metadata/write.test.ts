@@ -295,7 +295,10 @@ describe('writing index_metadata.pickle', () => {
         ['H14', 'has 3 ids in id_to_label, but 2 of the 3 entries of label_to_id agree with it'],
       ]
       expect(await problemsAfter(setNumber('label_to_id', 3, 77))).to.deep.equal(expected)
-      expect(await problemsAfter(setNumber('id_to_label', 12, 2))).to.deep.equal(expected)
+      expect(await problemsAfter(setNumber('id_to_label', 12, 2))).to.deep.equal([
+        ['H14', 'gives 1 of its ids the label of another one'],
+        ...expected,
+      ])
     })
 
     it('names an id that is stated twice (H14)', async () => {
