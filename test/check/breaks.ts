@@ -12,6 +12,7 @@ import {
 } from '../../core/src/hnsw/index-metadata.js'
 import {Opcode} from '../../core/src/hnsw/pickle-opcodes.js'
 import {overwrite} from '../support/damage.js'
+import {FULL_TEXT_DAMAGE, giveNulDocuments} from '../support/full-text.js'
 import {appendLog, appendManyAdds, locate, type Located, markDeleted} from '../support/segments.js'
 import {renameTopics, withDatabase} from '../support/sql.js'
 
@@ -158,6 +159,15 @@ export const BREAKS: Break[] = [
     name: 'a newer Chroma migrated it',
   },
   {apply: sql('DROP TABLE maintenance_log'), finds: ['S4'], name: 'a table is missing', remains: ['S4']},
+  {
+    async apply(persistDir) {
+      await withDatabase(persistDir, (db) => giveNulDocuments(db))
+      await FULL_TEXT_DAMAGE['a shadow table of noise']?.(persistDir)
+    },
+    finds: ['S2'],
+    informs: ['M7'],
+    name: 'documents have a NUL character and the full-text index is noise',
+  },
   {apply: sql(`DROP TABLE ${FTS}`), finds: ['S4'], name: 'the full-text table is missing'},
   {apply: sql('DELETE FROM acquire_write'), finds: ['S6'], name: 'the write lock of 1.x lost its row'},
   {

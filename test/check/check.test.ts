@@ -1,7 +1,9 @@
 import {expect} from 'chai'
 
 import {type FixtureName, FIXTURES, unpackFixture} from '../support/fixtures.js'
+import {giveNulDocuments} from '../support/full-text.js'
 import {appendManyAdds, locate} from '../support/segments.js'
+import {withDatabase} from '../support/sql.js'
 import {fingerprint} from '../support/untouched.js'
 import {BREAKS} from './breaks.js'
 import {alarmsOf, check, copyOfFixture, notesOf, usualNotesOf} from './support.js'
@@ -23,6 +25,14 @@ describe('db check of directories as their engines left them', () => {
 
       expect(found.ledger).to.have.length(expected.collections.length)
       expect(fingerprint(persistDir)).to.deep.equal(before)
+    })
+  }
+
+  for (const name of FIXTURES) {
+    it(`finds nothing in documents with a NUL character in ${name}`, async () => {
+      const persistDir = copyOfFixture(name)
+      expect(await withDatabase(persistDir, (db) => giveNulDocuments(db))).not.to.have.lengthOf(0)
+      expect(alarmsOf(await check(persistDir))).to.deep.equal([])
     })
   }
 })

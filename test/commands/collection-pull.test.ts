@@ -6,14 +6,17 @@ import {setTimeout as sleep} from 'node:timers/promises'
 
 import type {CollectionPullOutput} from '../../plugins/ops-snapshot/src/commands/collection/pull.js'
 
+import {findFtsProblem} from '../../core/src/fts/integrity.js'
 import {openPersistDir} from '../../core/src/persist-dir/persist-dir.js'
 import {type ChromaRecord, RecordReader} from '../../core/src/records/index.js'
 import {startChops} from '../support/background.js'
 import {chops, chopsJson} from '../support/cli.js'
 import {busyAt, FakeChroma, type FakeCollection, noFault} from '../support/fake-chroma.js'
 import {type FixtureName, temporaryFolder, unpackFixture} from '../support/fixtures.js'
+import {giveNulDocuments, wordsOfNulDocuments} from '../support/full-text.js'
 import {expectToMatchSchema} from '../support/schemas.js'
 import {deviation, locate, readStoredIndex} from '../support/segments.js'
+import {withDatabase} from '../support/sql.js'
 import {fingerprint} from '../support/untouched.js'
 
 interface ErrorOutput {
@@ -110,6 +113,22 @@ describe('chops collection pull', () => {
       expect(stagingFiles(persistDir)).to.deep.equal([])
     })
   }
+
+  it('indexes a document up to a NUL character, as engines do', async () => {
+    const source = unpackFixture('chroma-0.6.3').persistDir
+    await withDatabase(source, (db) => giveNulDocuments(db, 'churned'))
+    await chops(['collection', 'push', source, '-c', 'churned', '--as', 'nul', '--url', server.url, '--yes'])
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const {code} = await chopsJson<CollectionPullOutput>(args(persistDir, 'nul'))
+    expect(code).to.equal(0)
+    await expectSameRecords(persistDir, 'copy', await recordsOf(source, 'churned'))
+    const wanted = await withDatabase(source, wordsOfNulDocuments)
+    expect(wanted).to.have.lengthOf.greaterThan(0)
+    await withDatabase(persistDir, async (db) => {
+      expect(await wordsOfNulDocuments(db)).to.deep.equal(wanted)
+      expect(await findFtsProblem(db)).to.equal(undefined)
+    })
+  })
 
   it('makes an empty collection of an empty one, in a database that it makes', async () => {
     const {persistDir} = unpackFixture('chroma-1.5.9')

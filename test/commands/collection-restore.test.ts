@@ -3,6 +3,7 @@ import {existsSync, readdirSync, statSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 
 import {readCatalog} from '../../core/src/catalog/catalog.js'
+import {findFtsProblem} from '../../core/src/fts/integrity.js'
 import {readLogEnd} from '../../core/src/log/log-rows.js'
 import {openPersistDir} from '../../core/src/persist-dir/persist-dir.js'
 import type {CollectionList} from '../../plugins/ops-snapshot/src/services/list-collections.js'
@@ -13,6 +14,12 @@ import {roomFor} from '../../plugins/ops-snapshot/src/services/restore/restore-i
 import {chops, chopsJson} from '../support/cli.js'
 import {DAMAGE} from '../support/damage.js'
 import {type FixtureName, FIXTURES, temporaryFolder, unpackFixture} from '../support/fixtures.js'
+import {
+  giveNulDocuments,
+  indexNewestWhole,
+  wordsOfNothing,
+  wordsOfNulDocuments,
+} from '../support/full-text.js'
 import {type Place, readRecords} from '../support/records.js'
 import {expectToMatchSchema} from '../support/schemas.js'
 import {appendLog, locate} from '../support/segments.js'
@@ -176,6 +183,36 @@ describe('collection restore', () => {
     expect(backup).to.match(new RegExp(`^${folder}_backup_\\d{14}$`))
     await expectSame([whole, CHURNED], [persistDir, CHURNED])
     expect(await segmentsBeyondLog(persistDir)).to.deep.equal([])
+  })
+
+  it('indexes a document up to a NUL character, as engines do, also where it takes the place of one', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const ids = await withDatabase(persistDir, (db) => giveNulDocuments(db, 'churned'))
+    const before = await withDatabase(persistDir, wordsOfNulDocuments)
+    expect(before).to.have.lengthOf(ids.length).and.greaterThan(0)
+    const file = await takeSnapshot(persistDir, CHURNED)
+    await restore(persistDir, file, '--replace')
+    await withDatabase(persistDir, async (db) => {
+      expect(await wordsOfNulDocuments(db)).to.deep.equal(before)
+      expect(await findFtsProblem(db)).to.equal(undefined)
+      expect(await wordsOfNothing(db)).to.equal(0)
+    })
+  })
+
+  it('indexes documents whole and removes them whole where a Python engine with a newer SQLite does', async () => {
+    const {persistDir} = unpackFixture('chroma-0.6.3')
+    await withDatabase(persistDir, async (db) => {
+      await giveNulDocuments(db, 'churned')
+      await indexNewestWhole(db)
+    })
+    const file = await takeSnapshot(persistDir, CHURNED)
+    await restore(persistDir, file, '--replace')
+    await withDatabase(persistDir, async (db) => {
+      const rows = await wordsOfNulDocuments(db)
+      expect(rows.filter(({words}) => words.includes('|ide|'))).to.have.lengthOf(5)
+      expect(await findFtsProblem(db)).to.equal(undefined)
+      expect(await wordsOfNothing(db)).to.equal(0)
+    })
   })
 
   it('leaves the last row of the log, so that numbers go on', async () => {

@@ -76,3 +76,72 @@ export async function readingDatabase<T>(persistDir: string, work: (db: Database
     await db.close()
   }
 }
+
+/** What an engine's SQLite, up to 3.46, has no words of. */
+export const BEHIND_NUL = '\0inside text'
+
+/**
+ * Gives some documents a NUL character with words behind it, and leaves them as the engines do: they keep the whole text,
+ * and have the words up to the NUL in the index.
+ *
+ * @returns the ids of the rows
+ */
+export async function giveNulDocuments(db: Database, collection = '%'): Promise<number[]> {
+  const rows = await db.all<{id: number}>(
+    `SELECT m.id FROM embedding_metadata m JOIN embeddings e ON e.id = m.id JOIN segments s ON s.id = e.segment_id
+     JOIN collections c ON c.id = s.collection
+     WHERE m.key = 'chroma:document' AND m.string_value <> '' AND c.name LIKE ? ORDER BY m.id LIMIT 5`,
+    [collection],
+  )
+  const ids = rows.map(({id}) => id)
+  for (const id of ids) {
+    const document = `mark${id}${BEHIND_NUL}`
+    await db.run(`UPDATE ${TABLE} SET string_value = ? WHERE rowid = ?`, [`mark${id}`, id])
+    await db.run(`UPDATE ${TABLE}_content SET c0 = ? WHERE id = ?`, [document, id])
+    await db.run(`UPDATE embedding_metadata SET string_value = ? WHERE id = ? AND key = 'chroma:document'`, [
+      document,
+      id,
+    ])
+  }
+
+  // As SQLite up to 3.46 has it, of which marks of deleted words are left otherwise.
+  await db.exec(`INSERT INTO ${TABLE} (${TABLE}) VALUES ('optimize')`)
+  return ids
+}
+
+/** Puts all words of the newest document with a NUL character into the index, as SQLite from 3.48 on does it. */
+export async function indexNewestWhole(db: Database): Promise<void> {
+  const newest = await db.get<{id: number; text: string}>(
+    `SELECT id, c0 AS text FROM ${TABLE}_content WHERE instr(c0, char(0)) > 0 ORDER BY id DESC LIMIT 1`,
+  )
+  if (!newest) throw new Error('there is no document with a NUL character')
+  await db.run(`UPDATE ${TABLE}_content SET c0 = substr(c0, 1, instr(c0, char(0)) - 1) WHERE id = ?`, [
+    newest.id,
+  ])
+  await db.run(`UPDATE ${TABLE} SET string_value = ? WHERE rowid = ?`, [newest.text, newest.id])
+}
+
+/** The words that the index has of each row whose text has a NUL character, and how many it counted. */
+export async function wordsOfNulDocuments(
+  db: Database,
+): Promise<{counted: string; text: string; words: string}[]> {
+  await db.exec(
+    `CREATE VIRTUAL TABLE IF NOT EXISTS temp.words USING fts5vocab('main', '${TABLE}', 'instance')`,
+  )
+  return db.all(
+    `SELECT c0 AS text, hex(d.sz) AS counted,
+            (SELECT group_concat(term, '|' ORDER BY offset) FROM temp.words WHERE doc = c.id) AS words
+     FROM ${TABLE}_content c JOIN ${TABLE}_docsize d ON d.id = c.id WHERE instr(c0, char(0)) > 0 ORDER BY c.id`,
+  )
+}
+
+/** How many words the index has of rows that are gone. */
+export async function wordsOfNothing(db: Database): Promise<number> {
+  await db.exec(
+    `CREATE VIRTUAL TABLE IF NOT EXISTS temp.words USING fts5vocab('main', '${TABLE}', 'instance')`,
+  )
+  const row = await db.get<{count: number}>(
+    `SELECT COUNT(*) AS count FROM temp.words WHERE doc NOT IN (SELECT id FROM ${TABLE}_content)`,
+  )
+  return row?.count ?? Infinity
+}

@@ -48,6 +48,11 @@ export async function readFtsDefinition(db: Database): Promise<FtsDefinition> {
   }
 }
 
+/** The clause of a CREATE statement, quoted as Chroma's own migration has it. */
+export function tokenizeClause(tokenizer: string): string {
+  return `tokenize='${tokenizer.replaceAll("'", "''")}'`
+}
+
 function tokenizerOf(sql: string): string {
   const [, single, double, bare] = TOKENIZE.exec(sql) ?? []
   return single?.replaceAll("''", "'") ?? double?.replaceAll('""', '"') ?? bare ?? FTS5_DEFAULT

@@ -6,7 +6,8 @@ export {
   readFtsDefinition,
 } from './definition.js'
 export {fillFts, mergeFts} from './fill.js'
-export {findFtsProblem} from './integrity.js'
+export {findFtsProblem, withoutFalseAlarm} from './integrity.js'
+export {cutTextsToDelete, endsTextsAtNul, hasNul, type IdRange, storeWholeTexts, textUpToNul} from './nul.js'
 export {
   countDocuments,
   type DocumentCount,

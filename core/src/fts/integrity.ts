@@ -1,7 +1,11 @@
 import type {Database} from '../sqlite/database.js'
 
-import {primaryCode, SQLITE_CORRUPT, SQLITE_ERROR} from '../sqlite/errors.js'
 import {FTS_TABLE, readFtsDefinition} from './definition.js'
+import {checkUpToNul} from './nul.js'
+import {causeOf, isAboutTheIndex} from './sqlite-words.js'
+
+/** How SQLite says that the index has other words than FTS5 finds in the texts. */
+const OTHER_WORDS = new RegExp(`^malformed inverted index for FTS5 table (?:main\\.)?${FTS_TABLE}$`, 'i')
 
 /**
  * Says what is wrong with the full-text index in itself: its definition, its tables, and whether the index has exactly
@@ -19,23 +23,32 @@ export async function findFtsProblem(db: Database): Promise<string | undefined> 
   if (missing.length > 0) return `lacks ${missing.join(', ')}`
   try {
     const rows = await db.all<{integrity_check: string}>(`PRAGMA integrity_check('${FTS_TABLE}')`)
-    const [text = 'ok'] = rows.map(({integrity_check: line}) => line)
-    return text === 'ok' ? undefined : `is damaged: ${text}`
+    const complaints = rows.map(({integrity_check: line}) => line).filter((line) => line !== 'ok')
+    const [text] = await withoutFalseAlarm(db, complaints)
+    return text === undefined ? undefined : `is damaged: ${text}`
   } catch (error) {
     if (!isAboutTheIndex(error)) throw error
     return `cannot be read: ${causeOf(error)}`
   }
 }
 
-/** Not a lock, nor a disk that fails. FTS5 reports much of what it meets as a plain SQL logic error. */
-export function isAboutTheIndex(error: unknown): boolean {
-  const code = primaryCode(error)
-  return code === SQLITE_CORRUPT || code === SQLITE_ERROR
+/**
+ * Leaves out what SQLite wrongly says of a full-text index that is just as its engine's SQLite makes it: of a document with
+ * a NUL character it has only the words up to there.
+ *
+ * @param complaints of PRAGMA integrity_check
+ */
+export async function withoutFalseAlarm(db: Database, complaints: readonly string[]): Promise<string[]> {
+  const others = complaints.filter((line) => !OTHER_WORDS.test(line))
+  return others.length < complaints.length && (await isSoundUpToNul(db)) ? others : [...complaints]
 }
 
-/** What SQLite itself said, without the driver's prefix. */
-export function causeOf(error: unknown): string {
-  const {cause} = error as {cause?: unknown}
-  const {message} = (cause instanceof Error ? cause : error) as Error
-  return message.replace(/^SQLITE_\w+: /, '')
+async function isSoundUpToNul(db: Database): Promise<boolean> {
+  try {
+    const {tokenizer} = await readFtsDefinition(db)
+    return tokenizer !== undefined && (await checkUpToNul(db, tokenizer))
+  } catch (error) {
+    if (!isAboutTheIndex(error)) throw error
+    return false
+  }
 }

@@ -1,8 +1,10 @@
+import type {Generation} from '../persist-dir/generation.js'
 import {type Database, transaction} from '../sqlite/database.js'
-import {CHROMA_TOKENIZER, FTS_TABLE} from './definition.js'
+import {CHROMA_TOKENIZER, FTS_TABLE, tokenizeClause} from './definition.js'
 import {dropFts, hasDamagedTrees} from './drop.js'
 import {fillFts} from './fill.js'
-import {requireTokenizer, tokenizeClause} from './tokenizer.js'
+import {endsTextsAtNul, hasNul, type IdRange, storeWholeTexts, textUpToNul} from './nul.js'
+import {requireTokenizer} from './tokenizer.js'
 
 /** What Chroma keeps under this key is a record's document. */
 const DOCUMENTS = "embedding_metadata WHERE key = 'chroma:document' AND string_value IS NOT NULL"
@@ -22,6 +24,8 @@ const INDEX_PER_TEXT = 5
 export type FtsStep = 'drop' | 'fill' | 'merge' | 'verify'
 
 export interface FtsRebuildOptions {
+  /** Whose directory it is: a Python engine may index what is behind a NUL character. */
+  engine?: Generation['engine'] | undefined
   /** Counts documents in the step `fill`. */
   onStep?: ((step: FtsStep, done: number, total: number) => void) | undefined
   signal?: AbortSignal | undefined
@@ -68,31 +72,41 @@ export function ftsRebuildBytes(documentBytes: number): number {
  * damaged, or the new index does not pass; `in-use` when another process has SQLite's lock. Nothing is changed then.
  */
 export async function rebuildFts(db: Database, options: FtsRebuildOptions = {}): Promise<FtsRebuild> {
-  const {onStep, signal, tokenizer = CHROMA_TOKENIZER} = options
+  const {engine, onStep, signal, tokenizer = CHROMA_TOKENIZER} = options
   await requireTokenizer(db, tokenizer)
   onStep?.('drop', 0, 1)
   const treesAreDamaged = await hasDamagedTrees(db)
+  const isCut = await endsTextsAtNul(db, {engine, tokenizer})
   return transaction(db, 'IMMEDIATE', async () => {
     const {documents} = await countDocuments(db)
     const {lostPages} = await dropFts(db, treesAreDamaged)
     await db.exec(`CREATE VIRTUAL TABLE ${FTS_TABLE} USING fts5(string_value, ${tokenizeClause(tokenizer)})`)
-    await fillFts(db, () => fill(db, documents, options))
+    const cut = await fillFts(db, () => fill(db, documents, {...options, isCut}))
     signal?.throwIfAborted()
     onStep?.('verify', 0, 1)
+    // As long as the table has the texts as they were indexed.
     await command(db, 'integrity-check')
+    for (const range of cut) await storeWholeTexts(db, range)
     signal?.throwIfAborted()
     return {documents, lostPages}
   })
 }
 
-async function fill(db: Database, documents: number, {onStep, signal}: FtsRebuildOptions): Promise<void> {
+/** @returns where documents are that were cut at a NUL character */
+async function fill(
+  db: Database,
+  documents: number,
+  {isCut, onStep, signal}: FtsRebuildOptions & {isCut: boolean},
+): Promise<IdRange[]> {
   const size = Math.max(BATCH, Math.ceil(documents / MOST_PARTS))
+  const cut: IdRange[] = []
   let done = 0
   let batch = await nextBatch(db, size)
   while (batch) {
     signal?.throwIfAborted()
     onStep?.('fill', done, documents)
-    done += await insert(db, batch)
+    done += await insert(db, batch, isCut ? textUpToNul('string_value') : 'string_value')
+    if (isCut && (await hasNul(db, batch))) cut.push(batch)
     batch = await nextBatch(db, size, batch.to)
   }
 
@@ -100,16 +114,11 @@ async function fill(db: Database, documents: number, {onStep, signal}: FtsRebuil
   signal?.throwIfAborted()
   onStep?.('merge', 0, 1)
   await command(db, 'optimize')
-}
-
-interface Batch {
-  /** Only documents with a greater id; undefined for the first batch. */
-  after: number | undefined
-  to: number
+  return cut
 }
 
 /** By id, in the order of the primary key: FTS5 is slow with rowids that do not ascend. */
-async function nextBatch(db: Database, size: number, after?: number): Promise<Batch | undefined> {
+async function nextBatch(db: Database, size: number, after?: number): Promise<IdRange | undefined> {
   const row = await db.get<{id: null | number}>(
     `SELECT max(id) AS id FROM (SELECT id FROM ${DOCUMENTS_BY_ID} ${after === undefined ? '' : 'AND id > ?'}
                                 ORDER BY id LIMIT ?)`,
@@ -118,10 +127,10 @@ async function nextBatch(db: Database, size: number, after?: number): Promise<Ba
   return row?.id === undefined || row.id === null ? undefined : {after, to: row.id}
 }
 
-async function insert(db: Database, {after, to}: Batch): Promise<number> {
+async function insert(db: Database, {after, to}: IdRange, text: string): Promise<number> {
   const {changes} = await db.run(
     `INSERT INTO ${FTS_TABLE} (rowid, string_value)
-     SELECT id, string_value FROM ${DOCUMENTS_BY_ID} ${after === undefined ? '' : 'AND id > ?'} AND id <= ? ORDER BY id`,
+     SELECT id, ${text} FROM ${DOCUMENTS_BY_ID} ${after === undefined ? '' : 'AND id > ?'} AND id <= ? ORDER BY id`,
     after === undefined ? [to] : [after, to],
   )
   return changes

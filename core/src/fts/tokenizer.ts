@@ -1,14 +1,10 @@
 import type {Database} from '../sqlite/database.js'
 
 import {ChopsError, usage} from '../errors.js'
-import {causeOf, isAboutTheIndex} from './integrity.js'
+import {tokenizeClause} from './definition.js'
+import {causeOf, isAboutTheIndex} from './sqlite-words.js'
 
 const PROBE = 'temp.chops_tokenizer_probe'
-
-/** The clause of a CREATE statement, quoted as Chroma's own migration has it. */
-export function tokenizeClause(tokenizer: string): string {
-  return `tokenize='${tokenizer.replaceAll("'", "''")}'`
-}
 
 /**
  * Makes sure that SQLite has a tokenizer and takes its options, by using it in a table in memory. Works on a read-only

@@ -71,7 +71,8 @@ export async function rebuildFullText(
 ): Promise<FtsRebuildReport> {
   return withWriteAccess(plan.persistDirectory, {force}, async (dir) => {
     const {tokenizer} = plan
-    const {documents, lostPages} = await rebuildFts(dir.db, {onStep, signal, tokenizer})
+    const {engine} = dir.generation
+    const {documents, lostPages} = await rebuildFts(dir.db, {engine, onStep, signal, tokenizer})
     const result: FtsRebuildResult = {...plan, documents, status: 'done'}
     return {result, warnings: lostPages > 0 ? await giveBack(dir, lostPages) : []}
   })

@@ -1,6 +1,12 @@
 import {counted} from '@chops/core/output'
 import {hasColumn} from '@chops/core/catalog'
-import {findFtsProblem, FTS_SHADOW_TABLES, FTS_TABLE, readFtsDefinition} from '@chops/core/fts'
+import {
+  findFtsProblem,
+  FTS_SHADOW_TABLES,
+  FTS_TABLE,
+  readFtsDefinition,
+  withoutFalseAlarm,
+} from '@chops/core/fts'
 
 import {type CheckContext, hasTable} from './context.js'
 import {byFix, commandLine} from './finding.js'
@@ -69,7 +75,7 @@ const RESCUE = 'Restore it from a backup, or rescue its rows with the .recover c
  */
 async function readComplaints({db, signal}: CheckContext): Promise<string[]> {
   try {
-    return await complaintsOf(db, `${MAX_MESSAGES}`)
+    return await withoutFalseAlarm(db, await complaintsOf(db, `${MAX_MESSAGES}`))
   } catch (error) {
     const problem = await findFtsProblem(db)
     if (problem === undefined) throw error

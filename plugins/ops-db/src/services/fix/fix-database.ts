@@ -99,7 +99,7 @@ async function make(
         ftsRebuildBytes((await countDocuments(dir.db)).bytes),
         'the new full-text index',
       )
-      await rebuildFts(dir.db, options)
+      await rebuildFts(dir.db, {...options, engine: dir.generation.engine})
       return
     }
 

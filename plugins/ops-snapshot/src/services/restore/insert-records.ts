@@ -1,10 +1,12 @@
 import {encodeSeqId, hasColumn} from '@chops/core/catalog'
-import {fillFts, FTS_TABLE, mergeFts} from '@chops/core/fts'
+import {fillFts, FTS_TABLE, mergeFts, storeWholeTexts, textUpToNul} from '@chops/core/fts'
 import type {PersistDir} from '@chops/core/persist-dir'
 
 import type {Snapshot} from '../format/open.js'
 
 export interface InsertRecordsOptions {
+  /** Whether the full-text index gets the documents up to a NUL character only. */
+  isCut: boolean
   /** Counts records. */
   onProgress: (done: number, total: number) => void
   segmentId: string
@@ -34,7 +36,7 @@ const IN_BATCH = 'id > ? AND id <= ?'
 export async function insertRecords(
   dir: PersistDir,
   {layout}: Snapshot,
-  {onProgress, segmentId, seqId, signal}: InsertRecordsOptions,
+  {isCut, onProgress, segmentId, seqId, signal}: InsertRecordsOptions,
 ): Promise<void> {
   const {db, generation} = dir
   const shift = await recordShift(dir)
@@ -61,10 +63,11 @@ export async function insertRecords(
       // Without the index of values, which would bring them in the order of the texts.
       await db.run(
         `INSERT INTO main.${FTS_TABLE} (rowid, string_value)
-         SELECT id + ?, string_value FROM ${SNAPSHOT}.embedding_metadata
+         SELECT id + ?, ${isCut ? textUpToNul('string_value') : 'string_value'} FROM ${SNAPSHOT}.embedding_metadata
          WHERE ${IN_BATCH} AND +key = 'chroma:document' AND string_value IS NOT NULL ORDER BY id`,
         [shift, after, last],
       )
+      if (isCut) await storeWholeTexts(db, {after: after + shift, to: last + shift})
       batches += 1
       done += count
       onProgress(done, total)

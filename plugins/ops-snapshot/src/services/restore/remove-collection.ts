@@ -1,4 +1,5 @@
 import {type Collection, hasColumn} from '@chops/core/catalog'
+import {cutTextsToDelete, readFtsDefinition} from '@chops/core/fts'
 import type {PersistDir} from '@chops/core/persist-dir'
 
 /**
@@ -14,6 +15,8 @@ export async function removeCollection(
 ): Promise<void> {
   const records = 'IN (SELECT id FROM embeddings WHERE segment_id = ?)'
   const metadataId = metadataSegment?.id ?? ''
+  const {tokenizer = ''} = await readFtsDefinition(db)
+  await cutTextsToDelete(db, tokenizer, metadataId)
   await db.run(`DELETE FROM embedding_fulltext_search WHERE rowid ${records}`, [metadataId])
   await db.run(`DELETE FROM embedding_metadata WHERE id ${records}`, [metadataId])
   if (await hasColumn(db, 'embedding_metadata_array', 'id'))

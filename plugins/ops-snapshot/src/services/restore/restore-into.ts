@@ -7,6 +7,7 @@ import {
   retire,
   writeHnswParameters,
 } from '@chops/core/change'
+import {endsTextsAtNul, hasNul, readFtsDefinition} from '@chops/core/fts'
 import {insertPlaceholder, readLogEnd} from '@chops/core/log'
 import {type PersistDir, segmentFolder} from '@chops/core/persist-dir'
 import {attach, transaction} from '@chops/core/sqlite'
@@ -83,11 +84,13 @@ export async function restoreInto(
       replaced = findReplaced(await readCatalog(dir), target, wish)
       const topicPrefix = await readTopicPrefix(dir)
       const end = await readLogEnd(dir)
+      // What is replaced may be all that tells.
+      const isCut = await cutsDocuments(dir, snapshot)
       if (replaced) await removeCollection(dir, replaced, (await hasLog(snapshot)) ? end + 1 : end)
       ids = await chooseIdentifiers(dir, snapshot.collection)
       const topic = `${topicPrefix}${ids.collectionId}`
       const base = await beginLog(dir, topic, end)
-      await restoreCollection(dir, snapshot, {base, ids, target, topic}, options)
+      await restoreCollection(dir, snapshot, {base, ids, isCut, target, topic}, options)
       if (replaced) await settleFullText(dir)
       options.onStep?.('switch', 0, 1)
     })
@@ -126,14 +129,25 @@ async function beginLog(dir: PersistDir, topic: string, end: number): Promise<nu
 async function restoreCollection(
   dir: PersistDir,
   snapshot: Snapshot,
-  {base, ids, target, topic}: {base: number; ids: Identifiers; target: RestoreTarget; topic: string},
+  {
+    base,
+    ids,
+    isCut,
+    target,
+    topic,
+  }: {base: number; ids: Identifiers; isCut: boolean; target: RestoreTarget; topic: string},
   options: RestoreOptions,
 ): Promise<void> {
   const conversion = await planConversion(snapshot, dir.generation)
   const folder = segmentFolder(dir.path, ids.vectorId)
   const {maxSeqId} = snapshot.collection.metadata
   const metadata = maxSeqId === undefined ? undefined : await translateLogPosition(snapshot, maxSeqId, base)
-  const {applied, isPersisted} = await copyContents(dir, snapshot, {folder, ids, seqId: metadata}, options)
+  const {applied, isPersisted} = await copyContents(
+    dir,
+    snapshot,
+    {folder, ids, isCut, seqId: metadata},
+    options,
+  )
   const positions = {base, metadata, vector: await translateLogPosition(snapshot, applied, base)}
   if (isPersisted) await adaptIndexMetadata(dir, snapshot, folder, positions.vector)
   await insertCollectionRows(dir, snapshot, {conversion, ids, isPersisted, positions, target, topic})
@@ -149,7 +163,7 @@ async function restoreCollection(
 async function copyContents(
   dir: PersistDir,
   snapshot: Snapshot,
-  {folder, ids, seqId}: {folder: string; ids: Identifiers; seqId: number | undefined},
+  {folder, ids, isCut, seqId}: {folder: string; ids: Identifiers; isCut: boolean; seqId: number | undefined},
   {onStep, signal}: RestoreOptions,
 ): Promise<RestoredIndex> {
   const shares = {index: 0, records: 0}
@@ -163,6 +177,7 @@ async function copyContents(
   onStep?.('copy', 0, 2)
   const index = restoreIndex(snapshot, folder, {onProgress: report('index'), signal})
   const records = insertRecords(dir, snapshot, {
+    isCut,
     onProgress: report('records'),
     segmentId: ids.metadataId,
     seqId,
@@ -170,6 +185,13 @@ async function copyContents(
   })
   await allEnded([index, compareTables(snapshot, {signal}), records])
   return index
+}
+
+/** Whether the directory's full-text index gets the documents up to a NUL character only. */
+async function cutsDocuments({db, generation}: PersistDir, snapshot: Snapshot): Promise<boolean> {
+  if (!(await hasNul(snapshot.db))) return false
+  const {tokenizer} = await readFtsDefinition(db)
+  return endsTextsAtNul(db, {engine: generation.engine, tokenizer})
 }
 
 async function hasLog({db}: Snapshot): Promise<boolean> {

@@ -1,5 +1,6 @@
 import {encodeSeqId, hasColumn, type HnswParameters, readTopicPrefix} from '@chops/core/catalog'
 import {usage} from '@chops/core/errors'
+import {endsTextsAtNul, FTS_TABLE, type IdRange, readFtsDefinition, storeWholeTexts} from '@chops/core/fts'
 import {readLogEnd} from '@chops/core/log'
 import type {PersistDir} from '@chops/core/persist-dir'
 import type {ChromaRecord, RecordMetadata, RecordMetadataScalar} from '@chops/core/records'
@@ -151,6 +152,8 @@ async function insertRow(db: PersistDir['db'], table: string, row: Record<string
 
 /** Writes records into the log and into the metadata segment. */
 class RecordWriter {
+  private isCut: boolean | undefined
+
   private constructor(
     private readonly dir: PersistDir,
     private readonly collection: {metadataId: string; topic: string},
@@ -169,11 +172,12 @@ class RecordWriter {
   }
 
   async write(page: readonly ChromaRecord[]): Promise<void> {
+    const first = this.next.record
     const log: SqlValue[][] = []
     const embeddings: SqlValue[][] = []
     const scalars: SqlValue[][] = []
     const lists: SqlValue[][] = []
-    const documents: SqlValue[][] = []
+    const documents: [number, string][] = []
     for (const record of page) {
       const {document, embedding, id} = record
       const row = this.next.record++
@@ -203,7 +207,31 @@ class RecordWriter {
     await insertRows(db, 'embeddings', ['id', 'segment_id', 'embedding_id', 'seq_id'], embeddings)
     await insertRows(db, 'embedding_metadata', values, scalars)
     await insertRows(db, 'embedding_metadata_array', values, lists)
-    await insertRows(db, 'embedding_fulltext_search', ['rowid', 'string_value'], documents)
+    await this.insertDocuments(documents, {after: first - 1, to: this.next.record - 1})
+  }
+
+  private async insertDocuments(documents: readonly [number, string][], range: IdRange): Promise<void> {
+    const {db} = this.dir
+    const columns = ['rowid', 'string_value']
+    if (documents.every(([, text]) => !text.includes('\0')) || !(await this.cutsDocuments())) {
+      await insertRows(db, FTS_TABLE, columns, documents)
+      return
+    }
+
+    const indexed = documents.map(([row, text]): SqlValue[] => [row, text.split('\0', 1)[0] ?? ''])
+    await insertRows(db, FTS_TABLE, columns, indexed)
+    await storeWholeTexts(db, range)
+  }
+
+  /** Asked for the first document with a NUL character, before it is inserted. */
+  private async cutsDocuments(): Promise<boolean> {
+    if (this.isCut === undefined) {
+      const {db, generation} = this.dir
+      const {tokenizer} = await readFtsDefinition(db)
+      this.isCut = await endsTextsAtNul(db, {engine: generation.engine, tokenizer})
+    }
+
+    return this.isCut
   }
 
   /** The metadata segment stands at the end of the log. */
