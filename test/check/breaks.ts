@@ -526,6 +526,12 @@ export const BREAKS: Break[] = [
     remains: ['H16'],
   },
   {
+    apply: files(({folder}) => overwrite(join(folder, 'length.bin'), 0, Buffer.alloc(240))),
+    finds: ['H16'],
+    name: 'norms that were overwritten with zeros',
+    remains: ['H16'],
+  },
+  {
     apply: sql(`DELETE FROM embeddings_queue WHERE seq_id =
        (SELECT seq_id FROM embeddings_queue WHERE topic = ${topic('wal_only')} AND operation = 0 LIMIT 1)`),
     finds: ['X1'],

@@ -8,7 +8,7 @@ import {COLLECTION, VECTOR_SEGMENT_ID, writeDatabase} from '../../bench/data/dat
 import {writeIndexFiles} from '../../bench/data/index-files.js'
 import {uuids} from '../../bench/data/random.js'
 import {chops, chopsJson} from '../support/cli.js'
-import {DAMAGE} from '../support/damage.js'
+import {DAMAGE, overwrite} from '../support/damage.js'
 import {FIXTURES, temporaryFolder, unpackFixture} from '../support/fixtures.js'
 import {expectToMatchSchema} from '../support/schemas.js'
 import {locate} from '../support/segments.js'
@@ -126,6 +126,18 @@ describe('collection snapshot', () => {
       expect(readdirSync(output)).to.deep.equal([])
     })
   }
+
+  it('refuses a cosine index whose norms were overwritten with zeros, and writes nothing', async () => {
+    const {persistDir} = unpackFixture('chroma-0.6.3')
+    const {folder} = await locate(persistDir, 'churned')
+    overwrite(join(folder, 'length.bin'), 0, Buffer.alloc(240))
+    const output = temporaryFolder()
+    const args = ['collection', 'snapshot', persistDir, '-c', 'churned', '-o', join(output, 'file')]
+    const {code, stderr} = await chops(args)
+    expect(code).to.equal(4)
+    expect(stderr).to.include('length.bin has 60 norms of 0 for vectors that are not zero')
+    expect(readdirSync(output)).to.deep.equal([])
+  })
 
   it('goes on with the other collections when one is damaged, and says so', async () => {
     const {expected, persistDir} = unpackFixture('chroma-1.5.9')

@@ -6,12 +6,27 @@ import {LinkRules} from './link-rules.js'
 import {type HnswProblem, Tally} from './problems.js'
 
 const FILE = 'data_level0.bin'
+const NORMS_FILE = 'length.bin'
 
 /** hnswlib sums the squares of a vector in f32 one after the other, which costs digits in high dimensions. */
 const NORM_TOLERANCE = 0.01
 
 /** Below this the square of a norm leaves the normal range of f32, and hnswlib's division no longer gives length 1. */
 const SMALLEST_NORM = 1e-15
+
+/**
+ * Whether the norm of a vector in a cosine index was overwritten with 0, by the sum of the squares of what is stored:
+ * hnswlib gives length 1 to vectors whose norm it keeps. It keeps 0 for a vector of zeros and for one so short (2.6e-23)
+ * that its squares are 0 in f32, and stores these divided by 1e-30. Such a vector has length 1 only if its norm was 1e-30,
+ * which cannot be told from damage; what an engine gives back of either is zeros.
+ */
+export function hasLostNorm(norm: number, squares: number): boolean {
+  return norm === 0 && isLengthOne(Math.sqrt(squares))
+}
+
+function isLengthOne(length: number): boolean {
+  return Math.abs(length - 1) <= NORM_TOLERANCE
+}
 
 /** Gets the label of each element and whether it is marked as deleted. */
 export type OnElement = (label: number, isDeleted: boolean) => void
@@ -53,7 +68,8 @@ function duplicateLabels(labels: Float64Array): HnswProblem[] {
 
 /**
  * What is wrong with the rows: links that hnswlib would follow out of the graph (H10), labels that stand twice (H12),
- * vectors that are not numbers or, where `norms` says that the index is a cosine one, not of length 1 (H16).
+ * vectors that are not numbers or, where `norms` says that the index is a cosine one, not of length 1, and norms of 0 of
+ * vectors that are (H16).
  * Memory: 12 bytes for each element.
  *
  * @throws ChopsError `damaged` when the file is missing, unreadable or too short
@@ -72,6 +88,7 @@ export async function level0Problems(
   const labels = allocate(folder, () => new Float64Array(curElementCount))
   const notFinite = new Tally()
   const notNormalised = new Tally()
+  const lostNorms = new Tally()
   for await (const chunk of level0Chunks(folder, header, options)) {
     for (let row = 0; row < chunk.count; row++) {
       const id = chunk.firstId + row
@@ -81,14 +98,22 @@ export async function level0Problems(
       // The squares of finite f32 cannot overflow an f64, so their sum is finite exactly when all of them are.
       const squares = sumOfSquares(chunk.floats, chunk.vectorAt(row), dimension)
       if (!Number.isFinite(squares)) notFinite.hit(id, chunk.label(row))
-      else if (norms && (norms[id] as number) > SMALLEST_NORM) {
+      else if (norms) {
+        const norm = norms[id] as number
         const length = Math.sqrt(squares)
-        if (Math.abs(length - 1) > NORM_TOLERANCE) notNormalised.hit(id, length)
+        if (norm > SMALLEST_NORM && !isLengthOne(length)) notNormalised.hit(id, length)
+        if (hasLostNorm(norm, squares)) lostNorms.hit(id, chunk.label(row))
       }
     }
   }
 
   return [
+    ...lostNorms.problems(
+      'H16',
+      NORMS_FILE,
+      (count, id, label) =>
+        `has ${counted(count, 'norm')} of 0 for vectors that are not zero: first element ${id} (label ${label})`,
+    ),
     ...links.problems(FILE),
     ...duplicateLabels(labels),
     ...notFinite.problems(

@@ -2,7 +2,7 @@ import type {Collection} from '../catalog/catalog.js'
 import type {IndexElements} from '../hnsw/build/elements.js'
 
 import {damaged} from '../errors.js'
-import {sumOfSquares} from '../hnsw/level0-problems.js'
+import {hasLostNorm, sumOfSquares} from '../hnsw/level0-problems.js'
 
 /** Ids that an error names. */
 const NAMED = 5
@@ -30,13 +30,50 @@ export function requireFinite(
   }
 
   if (bad.size === 0) return
-  const ids = [...idToLabel].filter(([, label]) => bad.has(label)).map(([id]) => JSON.stringify(id))
-  const some = ids.slice(0, NAMED).join(', ')
+  const {count, some} = nameRecords(bad, idToLabel)
   throw damaged(
-    `The vectors of ${ids.length} records of collection ${collection.name} hold NaN or infinity, or norms that no vector can have (${some}${ids.length > NAMED ? ', ...' : ''}).`,
-    {
-      file: folder,
-      next: 'Write these records again or delete them with Chroma, then run the command again; nothing was changed.',
-    },
+    `The vectors of ${count} records of collection ${collection.name} hold NaN or infinity, or norms that no vector can have (${some}).`,
+    {file: folder, next: NEXT},
   )
+}
+
+/**
+ * Makes sure that no vector of a cosine index has lost its norm (H16): an engine gives zeros back for it, and a new index
+ * would go on doing so, or hold the zeros themselves.
+ *
+ * @param elements as the old index stores them
+ * @param idToLabel the labels of the new index
+ * @param replaced labels whose vectors the new index does not take over
+ * @throws ChopsError `damaged` that names the records
+ */
+export function requireNorms(
+  {dimension, labels, norms, vectors}: IndexElements,
+  idToLabel: ReadonlyMap<string, number>,
+  {collection, folder, replaced}: {collection: Collection; folder: string; replaced: ReadonlySet<number>},
+): void {
+  if (!norms) return
+  const lost = new Set<number>()
+  for (const [i, label] of labels.entries()) {
+    const norm = norms[i] as number
+    if (norm !== 0 || replaced.has(label)) continue
+    if (hasLostNorm(norm, sumOfSquares(vectors, i * dimension, dimension))) lost.add(label)
+  }
+
+  if (lost.size === 0) return
+  const {count, some} = nameRecords(lost, idToLabel)
+  throw damaged(
+    `The norms of ${count} records of collection ${collection.name} are 0 in length.bin, although their vectors are not (${some}).`,
+    {file: folder, next: NEXT},
+  )
+}
+
+const NEXT =
+  'Write these records again or delete them with Chroma, then run the command again; nothing was changed.'
+
+function nameRecords(
+  bad: ReadonlySet<number>,
+  idToLabel: ReadonlyMap<string, number>,
+): {count: number; some: string} {
+  const ids = [...idToLabel].filter(([, label]) => bad.has(label)).map(([id]) => JSON.stringify(id))
+  return {count: ids.length, some: `${ids.slice(0, NAMED).join(', ')}${ids.length > NAMED ? ', ...' : ''}`}
 }

@@ -15,7 +15,7 @@ import {INDEX_METADATA_FILE} from '../hnsw/index-metadata.js'
 import type {RowPass} from '../hnsw/live-vectors.js'
 import {writeIndexMetadata} from '../hnsw/index-metadata-writer.js'
 import {NONE} from '../hnsw/repair/job.js'
-import {requireFinite} from './require-finite.js'
+import {requireFinite, requireNorms} from './require-finite.js'
 import {readOwnedElements} from './source.js'
 
 /** The stages of a new index, in their order. */
@@ -73,6 +73,8 @@ export async function readNewElements(
   const net = netOperations(pending.operations, dimension, space)
   const room = net.added.labels.length
   const owned = await readOwnedElements(source, {...stage('read', options), pass: options.pass, room})
+  const replaced = new Set([...net.updated.labels, ...net.deleted])
+  requireNorms(owned, pending.ids.idToLabel, {...source, replaced})
   const elements = applyOperations(elementsForSpace(owned, space), net)
   requireFinite(elements, pending.ids.idToLabel, source)
   return {...elements, oldIds: oldIdsOf(elements.labels, owned, new Set(net.updated.labels))}

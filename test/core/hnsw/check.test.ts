@@ -4,6 +4,7 @@ import {readFileSync, rmSync, truncateSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 
 import {ChopsError} from '../../../core/src/errors.js'
+import {normalizeVectors} from '../../../core/src/hnsw/build/elements.js'
 import {checkIndexFiles} from '../../../core/src/hnsw/check.js'
 import {loadGraph} from '../../../core/src/hnsw/graph.js'
 import {measureGraph} from '../../../core/src/hnsw/graph-report.js'
@@ -161,6 +162,41 @@ describe('check of the HNSW files', () => {
     })
     expect(await brokenRules(folder)).to.deep.equal(['length.bin H16'])
     expect(await checkIndexFiles(folder, {cosine: false})).to.deep.equal([])
+  })
+
+  it('finds norms of 0 for vectors that are not zero', async () => {
+    const folder = copyOfCosineSegment()
+    damage(folder, 'length.bin', (bytes) => {
+      bytes.fill(0, 0, 40)
+    })
+    expect(await checkIndexFiles(folder, {cosine: true})).to.deep.equal([
+      {
+        file: 'length.bin',
+        id: 'H16',
+        what: 'has 10 norms of 0 for vectors that are not zero: first element 0 (label 190)',
+      },
+    ])
+    expect(await checkIndexFiles(folder, {cosine: false})).to.deep.equal([])
+  })
+
+  it('accepts what engines store for vectors so short that f32 has no square of them', async () => {
+    const folder = copyOfCosineSegment()
+    const short = [3e-23, 1e-24, 1.7e-30, 1e-38, 1e-42].map((norm) =>
+      Float32Array.from({length: 8}, () => norm / Math.sqrt(8)),
+    )
+    for (const [i, vector] of short.entries()) {
+      const [norm = 0] = normalizeVectors(vector, 8)
+      damage(folder, 'length.bin', (bytes) => {
+        bytes.writeFloatLE(norm, i * 4)
+      })
+      damage(
+        folder,
+        'data_level0.bin',
+        row(i, (r) => Buffer.from(vector.buffer).copy(r, VECTOR)),
+      )
+    }
+
+    expect(await brokenRules(folder)).to.deep.equal([])
   })
 
   it('accepts a zero vector in a cosine index', async () => {

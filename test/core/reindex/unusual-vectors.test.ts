@@ -45,6 +45,19 @@ async function setVector({folder}: Located, id: string, vector: Float32Array): P
   overwrite(join(folder, 'data_level0.bin'), at, new Uint8Array(vector.buffer))
 }
 
+/** Overwrites the norms of records that the log of the fixture does not change. */
+async function loseNorms({folder}: Located, count: number): Promise<string[]> {
+  const header = await readHeader(folder)
+  const {idToLabel} = await readIndexMetadata(join(folder, 'index_metadata.pickle'), {ids: true})
+  const {internalIds, labels} = await readElements(folder, header, 'cosine')
+  const byLabel = new Map([...idToLabel].map(([id, label]) => [label, id]))
+  const first = labels.length - count
+  return [...labels].slice(first).map((label, i) => {
+    overwrite(join(folder, 'length.bin'), 4 * (internalIds[first + i] ?? 0), new Uint8Array(4))
+    return byLabel.get(label) ?? ''
+  })
+}
+
 function vectorWith(value: number): Float32Array {
   const vector = new Float32Array(8).fill(0.5)
   vector[3] = value
@@ -110,6 +123,53 @@ describe('vectors that are no numbers', () => {
     )
     expect((error as Error).message).to.include('norms that no vector can have ("v70")')
     expect(fingerprint(persistDir)).to.deep.equal(before)
+  })
+})
+
+describe('norms of a cosine index that were overwritten with zeros', () => {
+  withoutLoaderInChildren()
+
+  for (const change of ['hnsw rebuild', 'wal commit'] as const) {
+    it(`stop ${change}, which names the records and changes nothing`, async () => {
+      const {persistDir} = unpackFixture('chroma-1.5.9')
+      const located = await locate(persistDir, 'churned')
+      const [first] = await loseNorms(located, 2)
+      await appendLog(persistDir, located.topic, [{id: 'new', operation: 0, vector: vectorWith(1)}])
+      const before = fingerprint(persistDir)
+      const {kind, message, next} = await refusal(persistDir, change, located)
+      expect(kind).to.equal('damaged')
+      expect(message).to.match(
+        /^The norms of 2 records of collection churned are 0 in length\.bin, although their vectors are not /,
+      )
+      expect(message).to.include(JSON.stringify(first))
+      expect(next).to.match(/^Write these records again or delete them with Chroma/)
+      expect(fingerprint(persistDir)).to.deep.equal(before)
+    })
+
+    it(`are no obstacle to ${change} once the records were written again, or deleted`, async () => {
+      const {persistDir} = unpackFixture('chroma-1.5.9')
+      const located = await locate(persistDir, 'churned')
+      const [again = '', gone = ''] = await loseNorms(located, 2)
+      await appendLog(persistDir, located.topic, [
+        {id: again, operation: 1, vector: vectorWith(2)},
+        {id: gone, operation: 3},
+      ])
+      await withWriteAccess<unknown>(persistDir, {}, (dir) => CHANGES[change](dir, located, BACKUP))
+      const {collections, problems} = await readPersistState(persistDir)
+      expect(problems).to.deep.equal([])
+      expect(collections.get(located.id)?.indexed.has(gone)).to.equal(false)
+      expect(collections.get(located.id)?.indexed.has(again)).to.equal(true)
+    })
+  }
+
+  it('stop a change of the space, which would store the zeros', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const located = await locate(persistDir, 'churned')
+    await loseNorms(located, 1)
+    const error: unknown = await withWriteAccess(persistDir, {}, (dir) =>
+      rebuildIndex(dir, located, {backup: true, changes: {space: 'l2'}}).catch((error_: unknown) => error_),
+    )
+    expect((error as Error).message).to.include('The norms of 1 records')
   })
 })
 

@@ -7,7 +7,7 @@ import {allocate, type ScanOptions} from '../files.js'
 import {loadGraph} from '../graph.js'
 import {readHeader} from '../header.js'
 import {grown} from './grow-graph.js'
-import {sumOfSquares} from '../level0-problems.js'
+import {hasLostNorm, sumOfSquares} from '../level0-problems.js'
 import {Level0Chunk} from '../level0.js'
 import {normProblems, readNorms} from '../length.js'
 import {assertNoProblem, problemError} from '../problems.js'
@@ -73,10 +73,14 @@ export async function readImage(
       for (let row = 0; row < chunk.count; row++) {
         const label = chunk.label(row)
         if (ids.has(label)) throw unsound(folder, 'H12', `has the label ${label} twice`)
-        ids.set(label, chunk.firstId + row)
+        const id = chunk.firstId + row
+        ids.set(label, id)
+        const squares = sumOfSquares(chunk.floats, chunk.vectorAt(row), header.dimension)
         // A search would never leave such a vector, nor find it.
-        if (!Number.isFinite(sumOfSquares(chunk.floats, chunk.vectorAt(row), header.dimension)))
+        if (!Number.isFinite(squares))
           throw unsound(folder, 'H16', `has NaN or infinity in the vector of label ${label}`)
+        if (stored && hasLostNorm(stored[id] as number, squares))
+          throw unsound(folder, 'H16', `has a vector whose norm is 0 in length.bin: that of label ${label}`)
       }
     },
   })
