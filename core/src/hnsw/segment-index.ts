@@ -100,8 +100,11 @@ function linksLeadOut(folder: string, id: number, {curElementCount}: HnswHeader)
 }
 
 /** The newest log row the index has applied: in SQLite from 0.5.7, in the index metadata before. */
-export function appliedSeqId(collection: Collection, metadata: IndexMetadataSummary | undefined): number {
-  return collection.vectorSegment?.maxSeqId ?? metadata?.maxSeqId ?? 0
+export function appliedSeqId(
+  {vectorSegment}: Pick<Collection, 'vectorSegment'>,
+  metadata?: Pick<IndexMetadataSummary, 'maxSeqId'>,
+): number {
+  return vectorSegment?.maxSeqId ?? metadata?.maxSeqId ?? 0
 }
 
 /** `appliedSeqId` of every collection, by id, reading index metadata only where SQLite does not say. */

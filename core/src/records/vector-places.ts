@@ -11,6 +11,7 @@ import {openIndexFile} from '../hnsw/files.js'
 import {INDEX_METADATA_FILE, readIndexMetadata} from '../hnsw/index-metadata.js'
 import {readNorms} from '../hnsw/length.js'
 import {level0Chunks} from '../hnsw/level0.js'
+import {appliedSeqId} from '../hnsw/segment-index.js'
 import {readUsableHeader} from '../hnsw/usable-header.js'
 import {OPERATION} from '../log/operation.js'
 import {exists} from '../persist-dir/exists.js'
@@ -60,7 +61,7 @@ export class VectorPlaces {
     const metadataFile = folder && join(folder, INDEX_METADATA_FILE)
     if (!folder || !metadataFile || !(await exists(metadataFile))) {
       const places = new VectorPlaces(dir, collection, undefined)
-      await places.followLog(segment?.maxSeqId ?? 0, options.signal)
+      await places.followLog(appliedSeqId(collection), options.signal)
       return places
     }
 
@@ -72,7 +73,7 @@ export class VectorPlaces {
     const places = new VectorPlaces(dir, collection, {file, header, norms})
     try {
       await places.locate(folder, header, metadata.idToLabel, options)
-      await places.followLog(segment.maxSeqId ?? metadata.maxSeqId ?? 0, options.signal)
+      await places.followLog(appliedSeqId(collection, metadata), options.signal)
       return places
     } catch (error) {
       file.close()

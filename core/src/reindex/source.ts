@@ -11,6 +11,7 @@ import {readLabelled, type StoredElements} from '../hnsw/build/elements.js'
 import type {HnswHeader} from '../hnsw/header.js'
 import {INDEX_METADATA_FILE, type IndexMetadata, readIndexMetadata} from '../hnsw/index-metadata.js'
 import type {RowPass} from '../hnsw/live-vectors.js'
+import {appliedSeqId} from '../hnsw/segment-index.js'
 import {readUsableHeader} from '../hnsw/usable-header.js'
 import {type PendingLog, readPendingLog} from '../log/pending.js'
 import {exists} from '../persist-dir/exists.js'
@@ -61,7 +62,7 @@ export async function readIndexSource(
   if (metadata) requireOwnLabels(file, metadata)
   const parameters = hnswParametersOf(dir, collection)
   const header = metadata && (await readUsableHeader(folder, {cosine: parameters.space === 'cosine'}))
-  const applied = segment.maxSeqId ?? metadata?.maxSeqId ?? 0
+  const applied = appliedSeqId(collection, metadata)
   const ids = metadata ?? {idToLabel: new Map(), idToSeqId: new Map(), totalElementsAdded: 0}
   const pending = await readPendingLog(dir, collection, applied, ids, options.signal)
   if (!isPersisted) await requireWholeLog(dir, collection, pending, file)

@@ -1,4 +1,5 @@
 import {fullName} from '@chops/core/catalog'
+import {fragmentationOf} from '@chops/core/hnsw'
 import {formatBytes, formatCount, formatPercent} from '@chops/core/output'
 
 import type {Finding} from '../../services/check/finding.js'
@@ -76,7 +77,7 @@ function overview(collections: CollectionReport[]): Markup {
         <td class="number">${collection.dimension ?? 'none yet'}</td>
         <td>${collection.space}</td>
         <td class="number">${formatBytes(collection.indexBytes)}</td>
-        <td class="number">${formatPercent(fragmentation(collection))}</td>
+        <td class="number">${formatPercent(fragmentationOf(collection))}</td>
         <td class="number">${formatCount(collection.pending)}</td>
       </tr>`,
   )
@@ -111,10 +112,6 @@ function collectionCard(collection: CollectionReport): Markup {
           ]
     }
   </section>`
-}
-
-function fragmentation({deleted, live}: CollectionReport): number {
-  return deleted + live === 0 ? 0 : (100 * deleted) / (deleted + live)
 }
 
 function findingsTable(found: readonly Finding[]): Markup {

@@ -5,7 +5,7 @@ import {ChopsError} from '@chops/core/errors'
 import {asPersistDir, type CheckContext} from './context.js'
 import {type CollectionFacts, hasAllSegments} from './facts.js'
 import {byFix} from './finding.js'
-import {listText} from './sqlite.js'
+import {listText} from './list-text.js'
 
 /** Y1 to Y7: tenants, databases, collections, segments and their parameters. */
 export async function checkCatalog(context: CheckContext): Promise<void> {

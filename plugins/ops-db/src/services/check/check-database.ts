@@ -17,7 +17,8 @@ import {checkLedger, type LedgerRow, takeLedger} from './ledger.js'
 import {checkLogEnd, checkOrder, checkPositions, checkPurging, checkRows, checkTopics} from './log.js'
 import {checkMetadata} from './metadata.js'
 import {type PendingLog, readPending} from './pending.js'
-import {checkSchema, checkSqlite} from './sqlite.js'
+import {checkSchema} from './schema.js'
+import {checkSqlite} from './sqlite.js'
 
 export interface DatabaseCheck {
   chromaVersion: string

@@ -7,7 +7,7 @@ import type {LedgerRow} from './ledger.js'
 
 import {commandLine} from './finding.js'
 import {LARGE_LEFTOVER} from './leftovers.js'
-import {listText} from './sqlite.js'
+import {listText} from './list-text.js'
 
 /** A name that begins with a UUID and goes on: what people and tools call an index folder that they put away. */
 const PUT_AWAY = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}[._-].+$/i

@@ -11,7 +11,7 @@ import {byFix, commandLine} from './finding.js'
 import {LARGE_LEFTOVER} from './leftovers.js'
 import {decodeMigrated} from './migrated-seq-id.js'
 import {parametersOf} from './parameters.js'
-import {listText} from './sqlite.js'
+import {listText} from './list-text.js'
 
 const SEQ_ID_BLOBS = [8, 24]
 

@@ -2,10 +2,8 @@ import {type PersistDir} from '@chops/core/persist-dir'
 import {hnswParametersOf, keepsVectorSeqIdInTable} from '@chops/core/catalog'
 import {writeMetadataParameters} from '@chops/core/change'
 import {insertPlaceholder, OPERATION, readLogEnd, writePurgeMode} from '@chops/core/log'
-import {deletePlanned, planCleaning} from '@chops/core/log-cleaning'
 import {INDEX_METADATA_FILE, inspectHeader, readIndexMetadata} from '@chops/core/hnsw'
 import {exists, segmentFolder} from '@chops/core/persist-dir'
-import {FTS_TABLE} from '@chops/core/fts'
 import {join} from 'node:path'
 
 import type {CheckContext} from '../check/context.js'
@@ -14,9 +12,10 @@ import type {FindingId} from '../check/invariants.js'
 import type {LedgerRow} from '../check/ledger.js'
 
 import {readApplied} from '../check/applied.js'
-import {Findings, hasTable} from '../check/context.js'
-import {hasAllSegments, readFacts} from '../check/facts.js'
+import {Findings} from '../check/context.js'
+import {readFacts} from '../check/facts.js'
 import {readPending} from '../check/pending.js'
+import {deleteLeftovers} from './leftovers.js'
 import {moveUnusableRows} from './lists.js'
 import {repairPositions} from './positions.js'
 
@@ -156,48 +155,6 @@ async function extendLog(dir: PersistDir): Promise<void> {
   const end = await dir.db.get<{end: null | number}>('SELECT MAX(seq_id) AS end FROM embeddings_queue')
   if (!furthest || furthest.position <= (end?.end ?? 0)) return
   await insertPlaceholder(dir, {seqId: furthest.position, topic: furthest.topic})
-}
-
-/** Y1, M1 to M5, Y4 and W4: what nothing refers to. */
-async function deleteLeftovers(
-  dir: PersistDir,
-  {ids, rebuildsFullText}: RowRepairs,
-  facts: Facts,
-): Promise<void> {
-  const {db} = dir
-  const isComplete = hasAllSegments(facts)
-  if (ids.has('Y1') && isComplete) {
-    await db.run(
-      'DELETE FROM segments WHERE collection IS NULL OR collection NOT IN (SELECT id FROM collections)',
-    )
-    await db.run('DELETE FROM embeddings WHERE segment_id NOT IN (SELECT id FROM segments)')
-  }
-
-  if (ids.has('M1') && isComplete)
-    await db.run(
-      "DELETE FROM embeddings WHERE segment_id NOT IN (SELECT id FROM segments WHERE scope = 'METADATA')",
-    )
-  if (ids.has('M1') || ids.has('M2') || ids.has('Y1'))
-    await db.run('DELETE FROM embedding_metadata WHERE id NOT IN (SELECT id FROM embeddings)')
-  if (await hasTable(db, 'embedding_metadata_array'))
-    await db.run('DELETE FROM embedding_metadata_array WHERE id NOT IN (SELECT id FROM embeddings)')
-  if (!rebuildsFullText && (ids.has('M1') || ids.has('M2') || ids.has('M5') || ids.has('Y1')))
-    await db.run(
-      `DELETE FROM ${FTS_TABLE} WHERE rowid IN (SELECT id FROM ${FTS_TABLE}_content EXCEPT SELECT id FROM embeddings)`,
-    )
-  if (isComplete && (ids.has('Y4') || ids.has('Y1'))) {
-    await db.run('DELETE FROM collection_metadata WHERE collection_id NOT IN (SELECT id FROM collections)')
-    await db.run('DELETE FROM segment_metadata WHERE segment_id NOT IN (SELECT id FROM segments)')
-    await db.run('DELETE FROM max_seq_id WHERE segment_id NOT IN (SELECT id FROM segments)')
-  }
-
-  if (!ids.has('W4')) return
-  const catalog = {collections: facts.collections, segments: facts.segments}
-  const plan = await planCleaning(dir, catalog, new Map(), [])
-  await deletePlanned(
-    dir,
-    plan.filter(({orphan}) => orphan),
-  )
 }
 
 /** X1: lets the engine delete vectors that no record has, as it deletes any: by a row of the log. */
