@@ -18,7 +18,12 @@ export interface RunningChops {
 /** Starts the real `chops` in a process group of its own, as a shell does. */
 export function startChops(args: string[]): RunningChops {
   const child = spawn(process.execPath, [RUN, ...args], {detached: true, stdio: ['ignore', 'ignore', 'pipe']})
-  process.once('exit', () => child.kill('SIGKILL'))
+  const kill = (): void => {
+    child.kill('SIGKILL')
+  }
+
+  process.once('exit', kill)
+  child.once('close', () => process.off('exit', kill))
   let stderr = ''
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
