@@ -25,6 +25,10 @@ const USUAL_MS = 800
 /** Findings of `db check`: folders that nobody owns, and deleted elements in an index. */
 const LITTER = new Set(['H17', 'H2'])
 
+/** 0.4 leaves the text of a deleted record, and a new one without a document that gets its number has it. */
+const OLD_TEXTS = /^0 documents that the full-text table lacks/
+const HAS_OLD_TEXTS: EngineVersion = '0.4.24'
+
 const OFF_BY_ONE: ReadonlySet<EngineVersion> = new Set(['0.4.24', '0.5.5'])
 
 export interface Failure {
@@ -69,6 +73,7 @@ class Soak {
   private readonly milliseconds = new Map<string, number>()
   private readonly saved = new Map<string, ModelCollection>()
   private hasDirectory = false
+  private mayHaveOldTexts = false
 
   constructor(
     private readonly persistDir: string,
@@ -90,6 +95,7 @@ class Soak {
       await this.compare(engine, version, 'written')
     })
     this.hasDirectory = true
+    if (version === HAS_OLD_TEXTS) this.mayHaveOldTexts = true
     await this.check()
     const records = [...this.model.collections.values()].map(({records}) => records.size)
     return `Chroma ${version}: ${operations.map((operation) => operation.do).join(', ')} (records ${records.join(' ')})`
@@ -193,7 +199,16 @@ class Soak {
     const {stderr, stdout} = await chops(['db', 'check', this.persistDir, '--json'])
     const {findings} = JSON.parse(stdout) as {findings?: {id: string; message: string; severity: string}[]}
     if (!findings) throw new Error(`db check finds nothing to say\n${stderr}\n${stdout}`)
-    const serious = findings.filter(({id, severity}) => severity !== 'I' && !LITTER.has(id))
+    const isOldText = ({id, message}: {id: string; message: string}): boolean =>
+      this.mayHaveOldTexts && id === 'M5' && OLD_TEXTS.test(message)
+    const isExplained = findings.some((finding) => isOldText(finding))
+    const serious = findings.filter(
+      (finding) =>
+        finding.severity !== 'I' &&
+        !LITTER.has(finding.id) &&
+        !isOldText(finding) &&
+        !(finding.id === 'M7' && isExplained),
+    )
     if (serious.length > 0) {
       throw new Error(`db check finds ${serious.map(({id, message}) => `${id} ${message}`).join('; ')}`)
     }

@@ -46,6 +46,16 @@ describe('the library that builds an index', () => {
     expect(existsSync(join(outDir, SAVED_GRAPH))).to.equal(false)
   })
 
+  it('is interrupted, not broken, by a Ctrl-C that comes before it takes no notice', async () => {
+    const early = join(temporaryFolder(), 'early.cjs')
+    writeFileSync(early, `if (process.send) process.kill(process.pid, 'SIGINT')`)
+    const given = {elements: elements(20, 3, 'ip'), space: 'ip'} as const
+    const error: unknown = await withEnvironment({NODE_OPTIONS: `--require ${early}`}, () =>
+      build(given).catch((error_: unknown) => error_),
+    )
+    expect(error).to.have.property('name', 'AbortError')
+  })
+
   it('stops at once when it is aborted in the middle', async () => {
     const controller = new AbortController()
     const outDir = temporaryFolder()

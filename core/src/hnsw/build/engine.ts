@@ -67,7 +67,7 @@ export class Engine {
     this.exited = once(this.child, 'exit').catch(() => {})
     this.child.on('message', (reply: EngineReply) => this.waiting.shift()?.resolve(reply))
     this.child.on('error', (error) => this.fail(error))
-    this.child.on('exit', (code, killedBy) => this.fail(this.ended(killedBy ?? `exit code ${code}`)))
+    this.child.on('exit', (code, killedBy) => this.fail(this.reasonOf(code, killedBy)))
     signal?.addEventListener('abort', this.abort, {once: true})
   }
 
@@ -157,6 +157,12 @@ export class Engine {
     const reply = await this.request(request)
     if (reply.failed !== undefined) throw new Error(`${this.name}: ${reply.failed}`)
     return reply
+  }
+
+  /** Ctrl-C reaches all processes of a terminal, and ends this one when it comes before it knows to take no notice. */
+  private reasonOf(code: null | number, killedBy: NodeJS.Signals | null): Error {
+    if (killedBy === 'SIGINT') return new DOMException('The operation was aborted', 'AbortError')
+    return this.ended(killedBy ?? `exit code ${code}`)
   }
 
   private ended(how: string): ChopsError {
