@@ -6,6 +6,7 @@ import {
   childrenOf,
   isRunning,
   newSegmentFolder,
+  type RunningChops,
   startChops,
   until,
   whileOpenElsewhere,
@@ -21,6 +22,13 @@ import {fingerprint} from '../support/untouched.js'
 const MANY = 2000
 const SLOW = ['--construction-ef', '1000', '--m', '48']
 
+/** Starts a rebuild that takes long, and waits until it has a folder for the new index. */
+async function startRebuild(persistDir: string): Promise<RunningChops & {staged: string}> {
+  const entries = readdirSync(persistDir)
+  const running = startChops(['hnsw', 'rebuild', persistDir, '-c', 'odd-name_1', '-y', ...SLOW])
+  return {...running, staged: await newSegmentFolder(persistDir, entries)}
+}
+
 describe('while chops builds an index', () => {
   const slow = unpackFixture('chroma-1.5.9').persistDir
 
@@ -33,10 +41,8 @@ describe('while chops builds an index', () => {
     it(`${kind} ends it with 130, and leaves nothing behind`, async function () {
       if (!hasProcessFiles()) this.skip()
       const before = fingerprint(slow)
-      const entries = readdirSync(slow)
-      const {child, ended} = startChops(['hnsw', 'rebuild', slow, '-c', 'odd-name_1', '-y', ...SLOW])
+      const {child, ended, staged} = await startRebuild(slow)
       const pid = child.pid ?? 0
-      const staged = await newSegmentFolder(slow, entries)
       const children = await childrenOf(pid)
       // A terminal sends Ctrl-C to the whole group, other programs to the process alone.
       process.kill(kind === 'SIGINT' ? -pid : pid, kind)
@@ -54,9 +60,7 @@ describe('while chops builds an index', () => {
     if (!hasProcessFiles()) this.skip()
     const persistDir = join(temporaryFolder(), 'persist')
     cpSync(slow, persistDir, {recursive: true})
-    const entries = readdirSync(persistDir)
-    const {child, ended} = startChops(['hnsw', 'rebuild', persistDir, '-c', 'odd-name_1', '-y', ...SLOW])
-    await newSegmentFolder(persistDir, entries)
+    const {child, ended} = await startRebuild(persistDir)
     const children = await childrenOf(child.pid ?? 0)
     expect(children).to.have.length(1)
     child.kill('SIGKILL')
@@ -68,9 +72,7 @@ describe('while chops builds an index', () => {
     if (!hasProcessFiles()) this.skip()
     const persistDir = join(temporaryFolder(), 'persist')
     cpSync(slow, persistDir, {recursive: true})
-    const entries = readdirSync(persistDir)
-    const {child, ended} = startChops(['hnsw', 'rebuild', persistDir, '-c', 'odd-name_1', '-y', ...SLOW])
-    await newSegmentFolder(persistDir, entries)
+    const {child, ended} = await startRebuild(persistDir)
     child.kill('SIGSTOP')
     const second = await chops(['hnsw', 'rebuild', persistDir, '-c', 'churned', '-y'])
     child.kill('SIGCONT')
