@@ -107,7 +107,7 @@ async function* batchesOf({db}: PersistDir): AsyncGenerator<{after: number; coun
  * (Chroma forgets the arrays of metadata) would become part of a new record of their number.
  */
 async function recordShift({db}: PersistDir): Promise<number> {
-  const tables = ['embeddings', 'embedding_metadata', 'embedding_fulltext_search_content']
+  const tables = ['embeddings', 'embedding_metadata', `${FTS_TABLE}_content`]
   if (await hasColumn(db, 'embedding_metadata_array', 'id')) tables.push('embedding_metadata_array')
   const largest = tables.map((table) => `(SELECT MAX(id) FROM main.${table})`)
   const row = await db.get<{first: null | number; last: number}>(

@@ -1,5 +1,5 @@
 import {type Collection, hasColumn} from '@chops/core/catalog'
-import {cutTextsToDelete, readFtsDefinition} from '@chops/core/fts'
+import {cutTextsToDelete, FTS_TABLE, readFtsDefinition} from '@chops/core/fts'
 import type {PersistDir} from '@chops/core/persist-dir'
 
 /**
@@ -17,7 +17,7 @@ export async function removeCollection(
   const metadataId = metadataSegment?.id ?? ''
   const {tokenizer = ''} = await readFtsDefinition(db)
   await cutTextsToDelete(db, tokenizer, metadataId)
-  await db.run(`DELETE FROM embedding_fulltext_search WHERE rowid ${records}`, [metadataId])
+  await db.run(`DELETE FROM ${FTS_TABLE} WHERE rowid ${records}`, [metadataId])
   await db.run(`DELETE FROM embedding_metadata WHERE id ${records}`, [metadataId])
   if (await hasColumn(db, 'embedding_metadata_array', 'id'))
     await db.run(`DELETE FROM embedding_metadata_array WHERE id ${records}`, [metadataId])
@@ -36,5 +36,5 @@ export async function removeCollection(
  * one of many Pythons) loses track of when it merges segments later, and then calls the index malformed.
  */
 export async function settleFullText({db}: PersistDir): Promise<void> {
-  await db.run("INSERT INTO embedding_fulltext_search (embedding_fulltext_search) VALUES ('optimize')")
+  await db.run(`INSERT INTO ${FTS_TABLE} (${FTS_TABLE}) VALUES ('optimize')`)
 }

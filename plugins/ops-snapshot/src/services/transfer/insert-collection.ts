@@ -247,7 +247,7 @@ async function nextRecord({db}: PersistDir, hasArrays: boolean): Promise<number>
   const tables = ['embeddings', 'embedding_metadata', ...(hasArrays ? ['embedding_metadata_array'] : [])]
   const selects = [
     ...tables.map((table) => `SELECT MAX(id) AS id FROM ${table}`),
-    'SELECT MAX(rowid) FROM embedding_fulltext_search',
+    `SELECT MAX(rowid) FROM ${FTS_TABLE}`,
   ]
   const row = await db.get<{id: null | number}>(`SELECT MAX(id) AS id FROM (${selects.join(' UNION ALL ')})`)
   return (row?.id ?? 0) + 1
