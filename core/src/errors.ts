@@ -48,3 +48,13 @@ export function notFound(message: string, details?: ErrorDetails): ChopsError {
 export function usage(message: string, details?: ErrorDetails): ChopsError {
   return new ChopsError('usage', message, details)
 }
+
+/** The error for a file that chops may not read, which says nothing about what is in it; undefined for any other error. */
+export function deniedError(file: string, cause: Error & {code?: unknown}): ChopsError | undefined {
+  if (cause.code !== 'EACCES' && cause.code !== 'EPERM') return undefined
+  return damaged(`${file} cannot be read: permission denied.`, {
+    cause,
+    file,
+    next: 'Run chops as the user that runs Chroma, or change the permissions.',
+  })
+}

@@ -18,6 +18,12 @@ export {
 } from './hnsw-parameters.js'
 export {hasColumn, type Metadata, type MetadataValue, readMetadata} from './metadata.js'
 export {type Places, readPlaces} from './places.js'
-export {type CollectionChoice, collectionText, fullName, selectCollection} from './select-collection.js'
+export {
+  type CollectionChoice,
+  collectionText,
+  fullName,
+  selectCollection,
+  unknownNames,
+} from './select-collection.js'
 export {decodeSeqId, encodeSeqId, keepsVectorSeqIdInTable, seqIdText} from './seq-id.js'
 export {readTopicPrefix} from './topic.js'

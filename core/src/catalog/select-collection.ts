@@ -39,6 +39,12 @@ export function selectCollection(catalog: Catalog, choice: CollectionChoice): Co
   return found
 }
 
+/** The names that no collection has, in any database. */
+export function unknownNames({collections}: Catalog, names: readonly string[]): string[] {
+  const known = new Set(collections.map(({name}) => name))
+  return names.filter((name) => !known.has(name))
+}
+
 /** `tenant/database/name`: how a collection is told apart from another of the same name. */
 export function fullName(collection: Pick<Collection, 'database' | 'name' | 'tenant'>): string {
   return `${collection.tenant}/${collection.database}/${collection.name}`

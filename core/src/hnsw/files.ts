@@ -1,6 +1,6 @@
 import {join} from 'node:path'
-import {damaged} from '../errors.js'
-import {deniedError, OpenFile} from './open-file.js'
+import {damaged, deniedError} from '../errors.js'
+import {OpenFile} from './open-file.js'
 import {type HnswFile, type HnswProblem, problemError} from './problems.js'
 
 /** What every pass over an index file takes; `onProgress` counts bytes of that file. */

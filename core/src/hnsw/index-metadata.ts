@@ -195,6 +195,14 @@ export function indexMetadataProblems(metadata: IndexMetadata | IndexMetadataDig
   return problems
 }
 
+/** The last label that was given out, also where the count lags behind the labels (H15) and would give out one again. */
+export function lastLabel({
+  labels,
+  totalElementsAdded,
+}: Pick<IndexMetadataSummary, 'labels' | 'totalElementsAdded'>): number {
+  return Math.max(totalElementsAdded, labels.max)
+}
+
 const COUNTERS = ['dimensionality', 'total_elements_added', 'max_seq_id'] as const
 const MAPS = ['id_to_label', 'label_to_id', 'id_to_seq_id'] as const
 

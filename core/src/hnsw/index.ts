@@ -4,6 +4,7 @@ export {
   type IndexMetadataDigest,
   indexMetadataProblems,
   type IndexMetadataSummary,
+  lastLabel,
   readIndexMetadata,
 } from './index-metadata.js'
 export {LabelSet} from './label-set.js'
@@ -11,6 +12,7 @@ export {type HnswProblem} from './problems.js'
 export {
   appliedSeqId,
   fragmentationOf,
+  readAppliedSeqId,
   readAppliedSeqIds,
   readSegmentIndex,
   type SegmentIndex,

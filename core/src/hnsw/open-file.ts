@@ -1,22 +1,10 @@
 import {closeSync, constants, fstatSync, openSync, read, readSync, type Stats} from 'node:fs'
 import {promisify} from 'node:util'
 
-import {type ChopsError, damaged} from '../errors.js'
-
 /** Up to this many bytes are read at once where they are asked for: a turn through another thread would take longer. */
 const SHORT_READ = 64 * 1024
 
 const readInThread = promisify(read)
-
-/** The error for a file that chops may not read, which says nothing about what is in it; undefined for any other error. */
-export function deniedError(file: string, cause: Error & {code?: unknown}): ChopsError | undefined {
-  if (cause.code !== 'EACCES' && cause.code !== 'EPERM') return undefined
-  return damaged(`${file} cannot be read: permission denied.`, {
-    cause,
-    file,
-    next: 'Run chops as the user that runs Chroma, or change the permissions.',
-  })
-}
 
 /**
  * A file open for reading. A small index is all opening and reading a few bytes, which waits for the file system less than

@@ -1,7 +1,7 @@
 import {isUtf8} from 'node:buffer'
-import {type ChopsError, damaged} from '../errors.js'
+import {type ChopsError, damaged, deniedError} from '../errors.js'
 import type {ScanOptions} from './files.js'
-import {deniedError, OpenFile} from './open-file.js'
+import {OpenFile} from './open-file.js'
 import {
   OPAQUE,
   type PickleClass,

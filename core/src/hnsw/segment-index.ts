@@ -107,21 +107,22 @@ export function appliedSeqId(
   return vectorSegment?.maxSeqId ?? metadata?.maxSeqId ?? 0
 }
 
-/** `appliedSeqId` of every collection, by id, reading index metadata only where SQLite does not say. */
+/** `readAppliedSeqId` of every collection, by id. */
 export async function readAppliedSeqIds(
   dir: PersistDir,
   collections: Collection[],
 ): Promise<Map<string, number>> {
   const applied = new Map<string, number>()
-  for (const collection of collections) {
-    const segment = collection.vectorSegment
-    const file = segment && join(segmentFolder(dir.path, segment.id), INDEX_METADATA_FILE)
-    const inFile = file !== undefined && segment?.maxSeqId === undefined && (await exists(file))
-    const metadata = inFile ? await readIndexMetadata(file, {ids: false}) : undefined
-    applied.set(collection.id, appliedSeqId(collection, metadata))
-  }
-
+  for (const collection of collections) applied.set(collection.id, await readAppliedSeqId(dir, collection))
   return applied
+}
+
+/** `appliedSeqId` of one collection, reading index metadata only where SQLite does not say. */
+export async function readAppliedSeqId(dir: PersistDir, collection: Collection): Promise<number> {
+  const segment = collection.vectorSegment
+  const file = segment && join(segmentFolder(dir.path, segment.id), INDEX_METADATA_FILE)
+  const inFile = file !== undefined && segment?.maxSeqId === undefined && (await exists(file))
+  return appliedSeqId(collection, inFile ? await readIndexMetadata(file, {ids: false}) : undefined)
 }
 
 /** Percentage (0 to 100) of the index's elements that are marked as deleted and still cost memory and time. */

@@ -95,10 +95,7 @@ class Replay {
   ) {
     this.idToLabel = new Map(ids.idToLabel)
     this.idToSeqId = new Map(ids.idToSeqId)
-    // A count that lags behind the labels (H15) would give out one that an id has.
     this.totalElementsAdded = ids.totalElementsAdded
-    for (const label of ids.idToLabel.values())
-      this.totalElementsAdded = Math.max(this.totalElementsAdded, label)
   }
 
   apply(row: StoredRow): void {

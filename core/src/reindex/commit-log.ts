@@ -7,6 +7,7 @@ import {requireFreeSpace} from '../change/disk-space.js'
 import {type SwitchedIndex, switchIndex} from '../change/index-switch.js'
 import {fitsKernel} from '../hnsw/distance/vector-table.js'
 import {imageShape} from '../hnsw/extend/index-image.js'
+import {lastLabel} from '../hnsw/index-metadata.js'
 import {sizeOf} from '../persist-dir/sizes.js'
 import {estimateMemory, requireMemory} from './memory.js'
 import {indexBytes} from './rebuild-index.js'
@@ -88,7 +89,7 @@ const WITHOUT_SIMD = 7
 function canExtend({header, metadata, parameters, pending}: IndexSource, threads: number): boolean {
   if (!header || !metadata || header.curElementCount === 0) return false
   // The labels behind this count may be those of deleted elements.
-  if (metadata.totalElementsAdded < metadata.labels.max) return false
+  if (metadata.totalElementsAdded < lastLabel(metadata)) return false
   const added = pending.operations.filter(({op}) => op === 'add').length
   const changes = pending.operations.filter(({op}) => op !== 'delete').length
   const hasSimd = fitsKernel(imageShape(header, parameters.space, header.curElementCount + added))

@@ -6,7 +6,7 @@ import type {PersistDir} from '../persist-dir/persist-dir.js'
 import {hnswParametersOf, vectorSegmentOf} from '../catalog/catalog.js'
 import {damaged} from '../errors.js'
 import {INDEX_METADATA_FILE} from '../hnsw/index-metadata.js'
-import {readAppliedSeqIds} from '../hnsw/segment-index.js'
+import {readAppliedSeqId} from '../hnsw/segment-index.js'
 import {readUsableHeader} from '../hnsw/usable-header.js'
 import {formatBytes} from '../output/format.js'
 import {exists} from '../persist-dir/exists.js'
@@ -50,7 +50,7 @@ export async function estimateMemory(
   const header = (await exists(join(folder, INDEX_METADATA_FILE)))
     ? await readUsableHeader(folder, {cosine: space === 'cosine'})
     : undefined
-  const applied = known.applied ?? (await readAppliedSeqIds(dir, [collection])).get(collection.id) ?? 0
+  const applied = known.applied ?? (await readAppliedSeqId(dir, collection))
   const log = await waitingVectors(dir, collection, applied)
   const dimension = header?.dimension ?? collection.dimension ?? 0
   const elements = (header?.curElementCount ?? 0) + log.rows

@@ -3,9 +3,7 @@ import type {IndexElements} from '../hnsw/build/elements.js'
 
 import {damaged} from '../errors.js'
 import {hasLostNorm, sumOfSquares} from '../hnsw/level0-problems.js'
-
-/** Ids that an error names. */
-const NAMED = 5
+import {idsOf, nameIds} from './name-ids.js'
 
 /**
  * Makes sure before a build that every vector is one that can be compared (H16). A library takes NaN and infinity
@@ -30,9 +28,9 @@ export function requireFinite(
   }
 
   if (bad.size === 0) return
-  const {count, some} = nameRecords(bad, idToLabel)
+  const ids = idsOf(bad, idToLabel)
   throw damaged(
-    `The vectors of ${count} records of collection ${collection.name} hold NaN or infinity, or norms that no vector can have (${some}).`,
+    `The vectors of ${ids.length} records of collection ${collection.name} hold NaN or infinity, or norms that no vector can have (${nameIds(ids)}).`,
     {file: folder, next: NEXT},
   )
 }
@@ -60,20 +58,12 @@ export function requireNorms(
   }
 
   if (lost.size === 0) return
-  const {count, some} = nameRecords(lost, idToLabel)
+  const ids = idsOf(lost, idToLabel)
   throw damaged(
-    `The norms of ${count} records of collection ${collection.name} are 0 in length.bin, although their vectors are not (${some}).`,
+    `The norms of ${ids.length} records of collection ${collection.name} are 0 in length.bin, although their vectors are not (${nameIds(ids)}).`,
     {file: folder, next: NEXT},
   )
 }
 
 const NEXT =
   'Write these records again or delete them with Chroma, then run the command again; nothing was changed.'
-
-function nameRecords(
-  bad: ReadonlySet<number>,
-  idToLabel: ReadonlyMap<string, number>,
-): {count: number; some: string} {
-  const ids = [...idToLabel].filter(([, label]) => bad.has(label)).map(([id]) => JSON.stringify(id))
-  return {count: ids.length, some: `${ids.slice(0, NAMED).join(', ')}${ids.length > NAMED ? ', ...' : ''}`}
-}

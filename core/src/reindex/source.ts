@@ -9,7 +9,12 @@ import {hnswParametersOf, vectorSegmentOf} from '../catalog/catalog.js'
 import {damaged} from '../errors.js'
 import {readLabelled, type StoredElements} from '../hnsw/build/elements.js'
 import type {HnswHeader} from '../hnsw/header.js'
-import {INDEX_METADATA_FILE, type IndexMetadata, readIndexMetadata} from '../hnsw/index-metadata.js'
+import {
+  INDEX_METADATA_FILE,
+  type IndexMetadata,
+  lastLabel,
+  readIndexMetadata,
+} from '../hnsw/index-metadata.js'
 import type {RowPass} from '../hnsw/live-vectors.js'
 import {appliedSeqId} from '../hnsw/segment-index.js'
 import {readUsableHeader} from '../hnsw/usable-header.js'
@@ -17,6 +22,7 @@ import {type PendingLog, readPendingLog} from '../log/pending.js'
 import {exists} from '../persist-dir/exists.js'
 import {segmentFolder} from '../persist-dir/segment-folders.js'
 import {countRecordsOf} from '../records/count-records.js'
+import {idsOf, nameIds} from './name-ids.js'
 
 /** Everything a new index of a collection is made from, without its vectors. */
 export interface IndexSource {
@@ -63,7 +69,9 @@ export async function readIndexSource(
   const parameters = hnswParametersOf(dir, collection)
   const header = metadata && (await readUsableHeader(folder, {cosine: parameters.space === 'cosine'}))
   const applied = appliedSeqId(collection, metadata)
-  const ids = metadata ?? {idToLabel: new Map(), idToSeqId: new Map(), totalElementsAdded: 0}
+  const ids = metadata
+    ? {...metadata, totalElementsAdded: lastLabel(metadata)}
+    : {idToLabel: new Map(), idToSeqId: new Map(), totalElementsAdded: 0}
   const pending = await readPendingLog(dir, collection, applied, ids, options.signal)
   if (!isPersisted) await requireWholeLog(dir, collection, pending, file)
   const dimension = header?.dimension ?? collection.dimension
@@ -121,12 +129,9 @@ function emptyElements(dimension: number, isCosine: boolean): StoredElements {
 
 /** The error for labels of ids that no live element has. */
 export function vectorsMissing({folder, metadata}: IndexSource, labels: Set<number>): Error {
-  const ids = [...(metadata?.idToLabel ?? [])]
-    .filter(([, label]) => labels.has(label))
-    .map(([id]) => JSON.stringify(id))
-  const some = ids.slice(0, 5).join(', ')
+  const ids = idsOf(labels, metadata?.idToLabel ?? new Map<string, number>())
   return damaged(
-    `${join(folder, 'data_level0.bin')} lacks the vectors of ${ids.length} ids of the collection (${some}${ids.length > 5 ? ', ...' : ''}).`,
+    `${join(folder, 'data_level0.bin')} lacks the vectors of ${ids.length} ids of the collection (${nameIds(ids)}).`,
     {
       file: join(folder, 'data_level0.bin'),
       next: `Put the folder ${folder} back from a backup, or write these records again with Chroma.`,
@@ -142,12 +147,11 @@ function requireOwnLabels(file: string, {idToLabel, labels}: IndexMetadata): voi
   for (const [id, label] of idToLabel) {
     const owner = owners.get(label)
     if (owner === undefined) owners.set(label, id)
-    else shared.add(JSON.stringify(owner)).add(JSON.stringify(id))
+    else shared.add(owner).add(id)
   }
 
-  const some = [...shared].slice(0, 5).join(', ')
   throw damaged(
-    `${file} gives ${shared.size} ids a label that another one has (${some}${shared.size > 5 ? ', ...' : ''}): which vector is whose cannot be told.`,
+    `${file} gives ${shared.size} ids a label that another one has (${nameIds([...shared])}): which vector is whose cannot be told.`,
     {
       file,
       next: 'Put the folder back from a backup, or delete these records with Chroma and add them again.',

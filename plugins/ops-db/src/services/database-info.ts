@@ -1,4 +1,4 @@
-import {type Catalog, type Collection, type Metadata, readCatalog} from '@chops/core/catalog'
+import {type Catalog, type Collection, type Metadata, readCatalog, unknownNames} from '@chops/core/catalog'
 import {appliedSeqId, fragmentationOf, readSegmentIndex, type SegmentIndex} from '@chops/core/hnsw'
 import {readTopics, type Topic} from '@chops/core/log'
 import {findOrphanFolders, generationText, type PersistDir, sizeOf} from '@chops/core/persist-dir'
@@ -97,7 +97,6 @@ export async function describeDatabase(
 ): Promise<DatabaseDescription> {
   const catalog = await readCatalog(dir)
   const {skip = []} = options
-  const names = new Set(catalog.collections.map(({name}) => name))
   const included = catalog.collections.filter(({name}) => !skip.includes(name))
   const {failures, indexes} = await readIndexes(dir, included, options)
   options.signal?.throwIfAborted()
@@ -148,7 +147,7 @@ export async function describeDatabase(
       .map((collection) => ({collection, error: failures.get(collection.id)})),
     included: included.length,
     info,
-    unknownSkips: skip.filter((name) => !names.has(name)),
+    unknownSkips: unknownNames(catalog, skip),
   }
 }
 

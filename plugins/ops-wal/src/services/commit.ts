@@ -1,6 +1,6 @@
-import {type Collection, collectionText, findCollection, readCatalog} from '@chops/core/catalog'
+import {type Collection, collectionText, findCollection, readCatalog, unknownNames} from '@chops/core/catalog'
 import {ChopsError} from '@chops/core/errors'
-import {readAppliedSeqIds} from '@chops/core/hnsw'
+import {readAppliedSeqId} from '@chops/core/hnsw'
 import {readTopics} from '@chops/core/log'
 import type {PersistDir} from '@chops/core/persist-dir'
 import {
@@ -46,7 +46,6 @@ export async function planCommit(
   skip: readonly string[],
 ): Promise<{planned: CommitPlan[]; unknownSkips: string[]}> {
   const catalog = await readCatalog(dir)
-  const names = new Set(catalog.collections.map(({name}) => name))
   const wanted = catalog.collections.filter(({name}) => !skip.includes(name))
   const applied = await readApplied(dir, wanted)
   const topics = await readTopics(dir, catalog, applied)
@@ -68,7 +67,7 @@ export async function planCommit(
     })
   }
 
-  return {planned, unknownSkips: skip.filter((name) => !names.has(name))}
+  return {planned, unknownSkips: unknownNames(catalog, skip)}
 }
 
 /** An index that cannot be read counts as one that has applied nothing: its commit is going to say what is wrong. */
@@ -79,7 +78,7 @@ async function readApplied(
   const applied = new Map<string, number>()
   for (const collection of collections) {
     try {
-      for (const [id, seqId] of await readAppliedSeqIds(dir, [collection])) applied.set(id, seqId)
+      applied.set(collection.id, await readAppliedSeqId(dir, collection))
     } catch (error) {
       if (!(error instanceof ChopsError)) throw error
     }

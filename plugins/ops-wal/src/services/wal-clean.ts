@@ -1,4 +1,4 @@
-import {type Catalog, type Collection, readCatalog} from '@chops/core/catalog'
+import {type Catalog, type Collection, readCatalog, unknownNames} from '@chops/core/catalog'
 import {isWorthVacuuming, vacuum, withWriteAccess} from '@chops/core/change'
 import {inUse} from '@chops/core/errors'
 import {readAppliedSeqIds, readSegmentIndex} from '@chops/core/hnsw'
@@ -85,7 +85,6 @@ export async function planWalClean(dir: PersistDir, options: PlanOptions = {}): 
     await readSegmentIndex(dir, collection, {signal})
   }
 
-  const names = new Set(catalog.collections.map(({name}) => name))
   return {
     chromaVersion: generationText(dir.generation),
     deletable: deletableIn(topics),
@@ -94,7 +93,7 @@ export async function planWalClean(dir: PersistDir, options: PlanOptions = {}): 
     size: await sizeOfDatabase(dir),
     skip,
     topics,
-    unknownSkips: skip.filter((name) => !names.has(name)),
+    unknownSkips: unknownNames(catalog, skip),
   }
 }
 

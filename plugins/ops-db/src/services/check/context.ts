@@ -2,7 +2,7 @@ import type {Collection} from '@chops/core/catalog'
 import type {Generation, PersistDir} from '@chops/core/persist-dir'
 import type {Database} from '@chops/core/sqlite'
 
-import {ChopsError} from '@chops/core/errors'
+import {ChopsError, deniedError} from '@chops/core/errors'
 import {primaryCode} from '@chops/core/sqlite'
 
 import type {CollectionFacts, Facts} from './facts.js'
@@ -81,9 +81,10 @@ export class Findings {
 /** What chops may not read, in words; undefined for any other error. */
 export function deniedText(error: unknown): string | undefined {
   const cause = error instanceof ChopsError ? error.cause : error
-  const {code, path} = (cause ?? {}) as Partial<NodeJS.ErrnoException>
-  if (code !== 'EACCES' && code !== 'EPERM') return undefined
-  return `${path ?? 'a file'} cannot be read: permission denied. Run chops as the user that runs Chroma, or change the permissions.`
+  if (!(cause instanceof Error)) return undefined
+  const {path = 'a file'} = cause as NodeJS.ErrnoException
+  const denied = deniedError(path, cause)
+  return denied && `${denied.message} ${denied.next}`
 }
 
 /** What an error says about the directory; undefined for an interruption, a lock and a bug. */

@@ -1,7 +1,7 @@
 import type {PersistDir} from '@chops/core/persist-dir'
 
 import {fsyncPath} from '@chops/core/change'
-import {INDEX_METADATA_FILE, readIndexMetadata} from '@chops/core/hnsw'
+import {INDEX_METADATA_FILE, lastLabel, readIndexMetadata} from '@chops/core/hnsw'
 import {writeIndexMetadata} from '@chops/core/index-files'
 import {mkdir, rename} from 'node:fs/promises'
 import {join} from 'node:path'
@@ -57,8 +57,7 @@ export async function adaptIndexMetadata(
   const content = await readIndexMetadata(file, {ids: true})
   const adapted = `${file}.tmp`
   const dimensionality = content.dimensionality ?? collection.dimension
-  const totalElementsAdded = Math.max(content.totalElementsAdded, content.labels.max)
-  const counters = {dimensionality, maxSeqId, totalElementsAdded}
+  const counters = {dimensionality, maxSeqId, totalElementsAdded: lastLabel(content)}
   await writeIndexMetadata(adapted, {...content, ...counters}, 'PersistentData')
   await fsyncPath(adapted)
   await rename(adapted, file)
