@@ -40,6 +40,14 @@ export interface Catalog {
   segments: Segment[]
 }
 
+/** The type of each segment of a collection; the same in all generations of the local Chroma. */
+export const SEGMENT_TYPES = {
+  METADATA: 'urn:chroma:segment/metadata/sqlite',
+  VECTOR: 'urn:chroma:segment/vector/hnsw-local-persisted',
+} as const
+
+export type SegmentScope = keyof typeof SEGMENT_TYPES
+
 export const DEFAULT_TENANT = 'default_tenant'
 export const DEFAULT_DATABASE = 'default_database'
 

@@ -7,6 +7,8 @@ export {
   hnswParametersOf,
   readCatalog,
   type Segment,
+  SEGMENT_TYPES,
+  type SegmentScope,
   vectorSegmentOf,
 } from './catalog.js'
 export {

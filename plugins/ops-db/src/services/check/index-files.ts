@@ -1,5 +1,5 @@
 import {counted} from '@chops/core/output'
-import type {HnswParameters} from '@chops/core/catalog'
+import {type HnswParameters, SEGMENT_TYPES} from '@chops/core/catalog'
 
 import {
   INDEX_METADATA_FILE,
@@ -35,9 +35,6 @@ export interface IndexIds {
   live: LabelSet
 }
 
-/** The segments whose index lies in files. */
-const PERSISTED = 'urn:chroma:segment/vector/hnsw-local-persisted'
-
 function nothing(): IndexIds {
   return {deleted: 0, elements: 0, file: undefined, ids: new IdTable(), live: new LabelSet()}
 }
@@ -61,7 +58,7 @@ export async function checkIndex(
 ): Promise<IndexIds | undefined> {
   const {findings, path} = context
   const segment = collection.vectorSegment
-  if (!segment || segment.type !== PERSISTED) return nothing()
+  if (!segment || segment.type !== SEGMENT_TYPES.VECTOR) return nothing()
   let folder: string
   try {
     folder = segmentFolder(path, segment.id)

@@ -3,6 +3,8 @@ import {
   type Metadata,
   type MetadataValue,
   type ParameterSources,
+  SEGMENT_TYPES,
+  type SegmentScope,
   seqIdText,
 } from '@chops/core/catalog'
 import {type ChopsError, damaged} from '@chops/core/errors'
@@ -29,12 +31,6 @@ export interface SegmentContents {
   /** The newest log row that the segment has applied; absent when the table has no row for it. */
   maxSeqId: number | undefined
 }
-
-/** The same in all generations of the local Chroma. */
-export const SEGMENT_TYPES = {
-  METADATA: 'urn:chroma:segment/metadata/sqlite',
-  VECTOR: 'urn:chroma:segment/vector/hnsw-local-persisted',
-} as const
 
 /** @throws ChopsError `damaged` unless the file holds one collection with its two segments */
 export async function readContents(db: Database, layout: Layout): Promise<SnapshotCollection> {
@@ -110,7 +106,7 @@ interface CollectionRow {
 async function readSegment(
   db: Database,
   collectionId: string,
-  scope: keyof typeof SEGMENT_TYPES,
+  scope: SegmentScope,
 ): Promise<SegmentContents> {
   const rows = await db.all<{collection: string; id: string; seq_id: null | string; type: string}>(
     `SELECT s.id, s.type, s.collection, ${seqIdText('m.seq_id')} AS seq_id

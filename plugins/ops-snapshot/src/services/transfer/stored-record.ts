@@ -1,3 +1,4 @@
+import {usage} from '@chops/core/errors'
 import type {ChromaRecord, RecordMetadataScalar, RecordMetadataValue} from '@chops/core/records'
 
 /** Metadata as JSON in which every engine tells integers from floats: a float has a fraction, also when it is whole. */
@@ -18,6 +19,27 @@ export function storedEntries({document, metadata, uri}: ChromaRecord): [string,
     ...(document === null ? [] : [['chroma:document', document] as [string, RecordMetadataValue]]),
     ...(uri === null ? [] : [['chroma:uri', uri] as [string, RecordMetadataValue]]),
   ]
+}
+
+/** In the order of `string_value`, `int_value`, `float_value`, `bool_value`. */
+export function valueColumns(value: RecordMetadataScalar): {
+  string_value: null | string
+  int_value: bigint | null
+  float_value: null | number
+  bool_value: null | number
+} {
+  return {
+    string_value: typeof value === 'string' ? value : null,
+    int_value: typeof value === 'bigint' ? value : null,
+    float_value: typeof value === 'number' ? value : null,
+    bool_value: typeof value === 'boolean' ? Number(value) : null,
+  }
+}
+
+export function listsUnknown(what: string): Error {
+  return usage(`${what} is a list, which the Chroma of this directory does not know.`, {
+    next: 'Pull into a directory of Chroma 1.5 or later.',
+  })
 }
 
 function scalarJson(value: RecordMetadataScalar): string {

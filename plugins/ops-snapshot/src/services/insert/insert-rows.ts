@@ -1,12 +1,11 @@
-import type {PersistDir} from '@chops/core/persist-dir'
-import type {SqlValue} from '@chops/core/sqlite'
+import type {Database, SqlValue} from '@chops/core/sqlite'
 
 /** SQLite binds at most 32,766 values; more than this in one statement gains nothing. */
 const VALUES = 2000
 
-/** Inserts rows, many with one statement. */
+/** Inserts rows into a table of the directory, many with one statement. */
 export async function insertRows(
-  db: PersistDir['db'],
+  db: Database,
   table: string,
   columns: readonly string[],
   rows: readonly SqlValue[][],
@@ -16,7 +15,7 @@ export async function insertRows(
   for (let from = 0; from < rows.length; from += size) {
     const some = rows.slice(from, from + size)
     await db.run(
-      `INSERT INTO ${table} (${columns.join(', ')}) VALUES ${some.map(() => one).join(', ')}`,
+      `INSERT INTO main.${table} (${columns.join(', ')}) VALUES ${some.map(() => one).join(', ')}`,
       some.flat(),
     )
   }
