@@ -1,10 +1,9 @@
 import {join} from 'node:path'
 
-import type {SchemaVersions} from './generation.js'
-
 import {usage} from '../errors.js'
 import {createDatabase} from '../sqlite/create.js'
 import {transaction} from '../sqlite/database.js'
+import {METADB_OF_RUST, type SchemaVersions} from './generation.js'
 import {DATABASE_FILE} from './persist-dir.js'
 
 const MIGRATIONS_TABLE = `CREATE TABLE migrations (
@@ -22,9 +21,6 @@ const ACQUIRE_WRITE_TABLE = `CREATE TABLE acquire_write (
                 lock_status INTEGER NOT NULL
             );
             INSERT INTO acquire_write (lock_status) VALUES (TRUE)`
-
-/** The first metadb migration of the Rust engine. */
-const METADB_OF_RUST = 5
 
 /**
  * Creates `chroma.sqlite3` in an existing folder as an engine of this schema does in an empty one: its tables, its record

@@ -18,9 +18,12 @@ export interface Generation {
   schema: SchemaVersions
 }
 
+/** Up to which schema chops knows what each migration is for. */
+export const NEWEST_SCHEMA: SchemaVersions = {embeddingsQueue: 2, metadb: 6, sysdb: 10}
+
 /** Newest first: the first row whose versions are all reached names the releases. */
 const RELEASES: [SchemaVersions, string][] = [
-  [{embeddingsQueue: 2, metadb: 6, sysdb: 10}, '1.5'],
+  [NEWEST_SCHEMA, '1.5'],
   [{embeddingsQueue: 2, metadb: 5, sysdb: 10}, '1.3-1.4'],
   [{embeddingsQueue: 2, metadb: 5, sysdb: 9}, '1.0-1.2'],
   [{embeddingsQueue: 2, metadb: 4, sysdb: 9}, '0.5.6-0.6.3'],
@@ -30,10 +33,8 @@ const RELEASES: [SchemaVersions, string][] = [
   [{embeddingsQueue: 1, metadb: 3, sysdb: 4}, '0.4.15-0.4.24'],
 ]
 
-const NEWEST_KNOWN = RELEASES[0]?.[0] ?? {embeddingsQueue: 0, metadb: 0, sysdb: 0}
-
 /** The first metadb migration of the Rust engine (`00005-max-seq-id-int`). */
-const METADB_OF_RUST = 5
+export const METADB_OF_RUST = 5
 
 /**
  * Reads the generation from the `migrations` table.
@@ -63,11 +64,11 @@ export async function readGeneration(db: Database, file: string): Promise<Genera
 
 /** The generation that has this schema; undefined before Chroma 0.4.15. */
 export function generationOf(schema: SchemaVersions): Generation | undefined {
-  const known = RELEASES.find(([minimum]) => reaches(schema, minimum))
+  const known = RELEASES.find(([minimum]) => reachesSchema(schema, minimum))
   return (
     known && {
       engine: schema.metadb >= METADB_OF_RUST ? 'rust' : 'python',
-      releases: isNewer(schema) ? 'newer than 1.5' : known[1],
+      releases: reachesSchema(NEWEST_SCHEMA, schema) ? known[1] : 'newer than 1.5',
       schema,
     }
   )
@@ -78,11 +79,8 @@ export function generationText(generation: Generation): string {
   return `${generation.releases} (${schemaText(generation.schema)})`
 }
 
-function schemaText(schema: SchemaVersions): string {
-  return `schema sysdb ${schema.sysdb}, metadb ${schema.metadb}, embeddings_queue ${schema.embeddingsQueue}`
-}
-
-function reaches(schema: SchemaVersions, minimum: SchemaVersions): boolean {
+/** Whether a schema has all migrations of another one. */
+export function reachesSchema(schema: SchemaVersions, minimum: SchemaVersions): boolean {
   return (
     schema.sysdb >= minimum.sysdb &&
     schema.metadb >= minimum.metadb &&
@@ -90,6 +88,6 @@ function reaches(schema: SchemaVersions, minimum: SchemaVersions): boolean {
   )
 }
 
-function isNewer(schema: SchemaVersions): boolean {
-  return !reaches(NEWEST_KNOWN, schema)
+function schemaText(schema: SchemaVersions): string {
+  return `schema sysdb ${schema.sysdb}, metadb ${schema.metadb}, embeddings_queue ${schema.embeddingsQueue}`
 }

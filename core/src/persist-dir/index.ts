@@ -3,6 +3,8 @@ export {
   type Generation,
   generationOf,
   generationText,
+  NEWEST_SCHEMA,
+  reachesSchema,
   readGeneration,
   type SchemaVersions,
 } from './generation.js'

@@ -1,5 +1,5 @@
 import {type CollectionChoice, selectCollection} from '@chops/core/catalog'
-import {type Generation, generationText} from '@chops/core/persist-dir'
+import {type Generation, generationText, NEWEST_SCHEMA} from '@chops/core/persist-dir'
 import {readLogEnd} from '@chops/core/log'
 
 import type {Finding} from './finding.js'
@@ -195,7 +195,7 @@ async function checkCollection(
 const UNKNOWN: Generation = {
   engine: 'rust',
   releases: 'unknown',
-  schema: {embeddingsQueue: 2, metadb: 6, sysdb: 10},
+  schema: NEWEST_SCHEMA,
 }
 
 function selectedOf(facts: Facts, choice: CollectionChoice | undefined): CollectionFacts[] {

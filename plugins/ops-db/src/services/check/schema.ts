@@ -5,13 +5,13 @@ import {counted} from '@chops/core/output'
 import {type CheckContext, hasTable} from './context.js'
 import {byFix, commandLine} from './finding.js'
 import {listText} from './list-text.js'
-import {compareMigrations, type Migration} from './migrations.js'
+import {compareMigrations, type RecordedMigration} from './migrations.js'
 
 /** S3, S4 and S6: the schema. */
 export async function checkSchema(context: CheckContext): Promise<void> {
   const {db, findings} = context
   await findings.guard('S3', 'The migrations', async () => {
-    const applied = await db.all<Migration>(
+    const applied = await db.all<RecordedMigration>(
       `SELECT CAST(dir AS TEXT) AS dir, CAST(version AS INTEGER) AS version, CAST(filename AS TEXT) AS filename,
               CAST(sql AS TEXT) AS sql, CAST(hash AS TEXT) AS hash FROM migrations ORDER BY dir, version`,
     )

@@ -1,6 +1,6 @@
 import type {HnswParameters} from '@chops/core/catalog'
 import {type ChopsError, usage} from '@chops/core/errors'
-import {type Generation, generationText} from '@chops/core/persist-dir'
+import {type Generation, generationText, NEWEST_SCHEMA, reachesSchema} from '@chops/core/persist-dir'
 
 import type {Snapshot} from '../format/open.js'
 import {configOf, foreignPartOf} from './collection-schema.js'
@@ -12,9 +12,6 @@ export interface Conversion {
   parameters: Partial<HnswParameters>
   schemaJson: null | string
 }
-
-/** Up to which schema chops knows what each migration is for. */
-const KNOWN = {embeddingsQueue: 2, metadb: 6, sysdb: 10}
 
 const BOOLEANS_IN_COLLECTION = 6
 const SCHEMA_COLUMN = 10
@@ -29,8 +26,8 @@ const ARRAYS = 6
 export async function planConversion(snapshot: Snapshot, target: Generation): Promise<Conversion> {
   const {collection, generation: source, parameters, sources} = snapshot
   const verbatim = {configJson: collection.configJson, parameters: {}, schemaJson: collection.schemaJson}
-  if (isAtLeast(target, source)) return verbatim
-  if (!isAtLeast({schema: KNOWN}, source))
+  if (reachesSchema(target.schema, source.schema)) return verbatim
+  if (!reachesSchema(NEWEST_SCHEMA, source.schema))
     throw refused(snapshot, target, 'a schema that this chops does not know')
   if (target.schema.metadb < ARRAYS && (await hasArrays(snapshot)))
     throw refused(snapshot, target, 'lists in its metadata')
@@ -47,10 +44,6 @@ export async function planConversion(snapshot: Snapshot, target: Generation): Pr
       schemaJson: null,
     }
   return verbatim
-}
-
-function isAtLeast({schema}: Pick<Generation, 'schema'>, other: Generation): boolean {
-  return (Object.keys(KNOWN) as (keyof typeof KNOWN)[]).every((part) => schema[part] >= other.schema[part])
 }
 
 /** The number of threads is one of the machine. */
