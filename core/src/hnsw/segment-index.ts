@@ -3,11 +3,11 @@ import {join} from 'node:path'
 import type {PersistDir} from '../persist-dir/persist-dir.js'
 
 import {type Collection, hnswParametersOf} from '../catalog/catalog.js'
-import {damaged} from '../errors.js'
 import {exists} from '../persist-dir/exists.js'
 import {segmentFolder} from '../persist-dir/segment-folders.js'
 import type {ScanOptions} from './files.js'
 import {type HnswHeader, readHeader} from './header.js'
+import {halfWritten, indexMissing} from './index-errors.js'
 import {INDEX_METADATA_FILE, type IndexMetadataSummary, readIndexMetadata} from './index-metadata.js'
 import {type Level0Chunk, level0Chunks} from './level0.js'
 import {linkListProblems} from './link-lists.js'
@@ -46,7 +46,7 @@ export async function readSegmentIndex(
   const metadataFile = join(folder, INDEX_METADATA_FILE)
   const hasMetadata = await exists(metadataFile)
   const hasHeader = await exists(join(folder, 'header.bin'))
-  if (!hasMetadata && segment.maxSeqId !== undefined) throw lost(folder, metadataFile, segment.maxSeqId)
+  if (!hasMetadata && segment.maxSeqId !== undefined) throw indexMissing(folder, segment.maxSeqId)
   if (!hasMetadata && !hasHeader) {
     return {deleted: 0, folder, header: undefined, live: 0, metadata: undefined, orphanLabels: 0}
   }
@@ -54,7 +54,7 @@ export async function readSegmentIndex(
   const metadata = hasMetadata ? await readIndexMetadata(metadataFile, {ids: false}) : undefined
   const cosine = hnswParametersOf(dir, collection).space === 'cosine'
   const header = await readHeader(folder, {cosine})
-  if (!metadata && header.curElementCount > 0) throw halfWritten(folder, metadataFile)
+  if (!metadata && header.curElementCount > 0) throw halfWritten(folder)
   assertNoProblem(folder, await linkListProblems(folder, header, {signal: options.signal}))
   return {folder, header, metadata, ...(await countElements(folder, header, metadata, options))}
 }
@@ -129,21 +129,4 @@ export async function readAppliedSeqId(dir: PersistDir, collection: Collection):
 export function fragmentationOf(index: Pick<SegmentIndex, 'deleted' | 'live'>): number {
   const elements = index.deleted + index.live
   return elements === 0 ? 0 : (100 * index.deleted) / elements
-}
-
-function lost(folder: string, file: string, maxSeqId: number): Error {
-  return damaged(`${file} is missing, although the index has applied the log up to row ${maxSeqId}.`, {
-    file,
-    next: `Put the folder ${folder} back from a backup: vectors that left the log exist nowhere else.`,
-  })
-}
-
-function halfWritten(folder: string, file: string): Error {
-  return damaged(
-    `${file} is missing, although header.bin counts elements: the index was only half written.`,
-    {
-      file,
-      next: `Put the folder ${folder} back from a backup.`,
-    },
-  )
 }

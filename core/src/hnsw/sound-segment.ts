@@ -5,6 +5,7 @@ import {exists} from '../persist-dir/exists.js'
 import {checkIndexFiles} from './check.js'
 import type {ScanOptions} from './files.js'
 import {type HnswHeader, readHeader} from './header.js'
+import {fromBackup, halfWritten, requireDimension} from './index-errors.js'
 import {INDEX_METADATA_FILE, type IndexMetadataSummary, readIndexMetadata} from './index-metadata.js'
 import {level0Chunks} from './level0.js'
 import {assertNoProblem} from './problems.js'
@@ -35,32 +36,18 @@ export async function requireSoundSegment(
   const header = await readHeader(folder)
   if (!isPersisted) {
     if (header.curElementCount === 0) return undefined
-    throw damaged(
-      `${file} is missing, although header.bin counts elements: the index was only half written.`,
-      {
-        file,
-        next: RESTORE,
-      },
-    )
+    throw halfWritten(folder)
   }
 
-  if (dimension !== null && header.dimension !== dimension) {
-    throw damaged(
-      `${join(folder, 'header.bin')} has vectors of ${header.dimension} dimensions, and the collection has ${dimension}.`,
-      {file: join(folder, 'header.bin'), next: RESTORE},
-    )
-  }
-
+  requireDimension(folder, header, dimension)
   const metadata = await readIndexMetadata(file, {ids: false, signal: options.signal})
   const found = await countOwned(folder, header, metadata, options)
   if (found === metadata.labelCount) return metadata
   throw damaged(
     `${join(folder, 'data_level0.bin')} has live vectors for ${found} of the ${metadata.labelCount} ids of ${INDEX_METADATA_FILE}.`,
-    {file: join(folder, 'data_level0.bin'), next: RESTORE},
+    {file: join(folder, 'data_level0.bin'), next: `${fromBackup(folder)}.`},
   )
 }
-
-const RESTORE = 'Put the folder back from a backup.'
 
 /** Live elements whose label an id owns; labels are unique, or `checkIndexFiles` would have said so. */
 async function countOwned(

@@ -9,6 +9,7 @@ import {hnswParametersOf, vectorSegmentOf} from '../catalog/catalog.js'
 import {damaged} from '../errors.js'
 import {readLabelled, type StoredElements} from '../hnsw/build/elements.js'
 import type {HnswHeader} from '../hnsw/header.js'
+import {fromBackup, indexMissing, requireDimension} from '../hnsw/index-errors.js'
 import {
   INDEX_METADATA_FILE,
   type IndexMetadata,
@@ -52,15 +53,7 @@ export async function readIndexSource(
   const folder = segmentFolder(dir.path, segment.id)
   const file = join(folder, INDEX_METADATA_FILE)
   const isPersisted = await exists(file)
-  if (!isPersisted && segment.maxSeqId !== undefined) {
-    throw damaged(
-      `${file} is missing, although the index has applied the log up to row ${segment.maxSeqId}.`,
-      {
-        file,
-        next: `Put the folder ${folder} back from a backup: vectors that left the log exist nowhere else.`,
-      },
-    )
-  }
+  if (!isPersisted && segment.maxSeqId !== undefined) throw indexMissing(folder, segment.maxSeqId)
 
   const metadata = isPersisted
     ? await readIndexMetadata(file, {ids: true, signal: options.signal})
@@ -76,13 +69,7 @@ export async function readIndexSource(
   if (!isPersisted) await requireWholeLog(dir, collection, pending, file)
   const dimension = header?.dimension ?? collection.dimension
   if (dimension === null || (!header && pending.rows === 0)) return undefined
-  if (header && collection.dimension !== null && header.dimension !== collection.dimension) {
-    throw damaged(
-      `${join(folder, 'header.bin')} has vectors of ${header.dimension} dimensions, and the collection has ${collection.dimension}.`,
-      {file: join(folder, 'header.bin'), next: `Put the folder ${folder} back from a backup.`},
-    )
-  }
-
+  if (header) requireDimension(folder, header, collection.dimension)
   return {
     collection,
     dimension,
@@ -134,7 +121,7 @@ export function vectorsMissing({folder, metadata}: IndexSource, labels: Set<numb
     `${join(folder, 'data_level0.bin')} lacks the vectors of ${ids.length} ids of the collection (${nameIds(ids)}).`,
     {
       file: join(folder, 'data_level0.bin'),
-      next: `Put the folder ${folder} back from a backup, or write these records again with Chroma.`,
+      next: `${fromBackup(folder)}, or write these records again with Chroma.`,
     },
   )
 }
