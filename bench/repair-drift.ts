@@ -8,7 +8,7 @@ import {join} from 'node:path'
 import {parseArgs} from 'node:util'
 
 import {buildIndex} from '../core/src/hnsw/build/build-index.js'
-import {type IndexElements, normalizeVectors, readElements} from '../core/src/hnsw/build/elements.js'
+import {type IndexElements, normalizeVectors} from '../core/src/hnsw/build/elements.js'
 import {loadGraph} from '../core/src/hnsw/graph.js'
 import {readHeader} from '../core/src/hnsw/header.js'
 import {NONE} from '../core/src/hnsw/repair/job.js'
@@ -17,6 +17,7 @@ import {temporaryFolder} from '../test/support/fixtures.js'
 import {clusteredVectors} from './data/clusters.js'
 import {Random} from './data/random.js'
 import {recallSample, recallsAt} from './recall-at.js'
+import {readElements} from '../test/support/elements.js'
 
 const EFS = [10, 50, 100]
 /** Deleted and added in each round. */

@@ -10,7 +10,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {parseArgs} from 'node:util'
 
 import {buildIndex, startEngine} from '../core/src/hnsw/build/build-index.js'
-import {type IndexElements, normalizeVectors, readElements} from '../core/src/hnsw/build/elements.js'
+import {type IndexElements, normalizeVectors} from '../core/src/hnsw/build/elements.js'
 import {loadGraph} from '../core/src/hnsw/graph.js'
 import {readHeader} from '../core/src/hnsw/header.js'
 import {repairIndex} from '../core/src/hnsw/repair/repair-index.js'
@@ -19,6 +19,7 @@ import {temporaryFolder} from '../test/support/fixtures.js'
 import {clusteredVectors} from './data/clusters.js'
 import {Random} from './data/random.js'
 import {recallSample, recallsAt} from './recall-at.js'
+import {readElements} from '../test/support/elements.js'
 
 const EFS = [10, 50, 100]
 /** What a thread takes to start. */

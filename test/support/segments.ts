@@ -6,14 +6,13 @@ import type {IndexMetadata} from '../../core/src/hnsw/index-metadata.js'
 import type {SqlValue} from '../../core/src/sqlite/database.js'
 
 import {type Collection, readCatalog} from '../../core/src/catalog/catalog.js'
-import {readElements} from '../../core/src/hnsw/build/elements.js'
 import {type HnswHeader, readHeader} from '../../core/src/hnsw/header.js'
 import {readIndexMetadata} from '../../core/src/hnsw/index-metadata.js'
-import {countElements} from '../../core/src/hnsw/level0.js'
 import {openPersistDir} from '../../core/src/persist-dir/persist-dir.js'
 import {transaction} from '../../core/src/sqlite/database.js'
 import {overwrite} from './damage.js'
 import {withDatabase} from './sql.js'
+import {countElements, readElements} from './elements.js'
 
 /** A collection with the folder of its vector segment. */
 export interface Located extends Collection {

@@ -151,31 +151,3 @@ export async function* level0Chunks(
     file.close()
   }
 }
-
-/** How many elements of an index are alive and how many are only marked deleted. */
-export interface ElementCounts {
-  deleted: number
-  live: number
-}
-
-/**
- * Counts live and deleted elements from their marks; `onLiveLabel` gets the label of each live one.
- *
- * @throws ChopsError `damaged` when the file is missing, unreadable or too short
- */
-export async function countElements(
-  folder: string,
-  header: HnswHeader,
-  options: ScanOptions & {onLiveLabel?: (label: number) => void} = {},
-): Promise<ElementCounts> {
-  const {onLiveLabel} = options
-  let deleted = 0
-  for await (const chunk of level0Chunks(folder, header, options)) {
-    for (let row = 0; row < chunk.count; row++) {
-      if (chunk.isDeleted(row)) deleted += 1
-      else onLiveLabel?.(chunk.label(row))
-    }
-  }
-
-  return {deleted, live: header.curElementCount - deleted}
-}

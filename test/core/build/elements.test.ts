@@ -1,8 +1,9 @@
 import {expect} from 'chai'
-import {elementsForSpace, normalizeVectors, readElements} from '../../../core/src/hnsw/build/elements.js'
+import {elementsForSpace, normalizeVectors} from '../../../core/src/hnsw/build/elements.js'
 import {readHeader} from '../../../core/src/hnsw/header.js'
 import {copyOfCosineSegment} from '../hnsw/segment-folders.js'
 import {elements, numbers} from './vectors.js'
+import {readElements} from '../../support/elements.js'
 
 function floats(hex: string): Float32Array {
   const bytes = Buffer.from(hex, 'hex')

@@ -1,7 +1,6 @@
 import {expect} from 'chai'
 import {readdirSync, readFileSync} from 'node:fs'
 import {join} from 'node:path'
-import {readElements} from '../../../core/src/hnsw/build/elements.js'
 import {
   applyOperations,
   type IndexOperation,
@@ -16,12 +15,12 @@ import {writeImage} from '../../../core/src/hnsw/extend/write-image.js'
 import {measureGraph} from '../../../core/src/hnsw/graph-report.js'
 import {loadGraph} from '../../../core/src/hnsw/graph.js'
 import {type HnswHeader, readHeader} from '../../../core/src/hnsw/header.js'
-import {countElements} from '../../../core/src/hnsw/level0.js'
 import {HNSW_FILES} from '../../../core/src/hnsw/problems.js'
 import type {Space} from '../../../core/src/catalog/hnsw-parameters.js'
 import {temporaryFolder} from '../../support/fixtures.js'
 import {copyOfCosineSegment, damage, failure} from '../hnsw/segment-folders.js'
 import {build, elements, numbers} from '../build/vectors.js'
+import {countElements, readElements} from '../../support/elements.js'
 
 /** Some of each kind, for an index with these labels. */
 function someOperations(labels: readonly number[], dimension: number, count: number): IndexOperation[] {

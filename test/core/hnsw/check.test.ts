@@ -9,11 +9,10 @@ import {checkIndexFiles} from '../../../core/src/hnsw/check.js'
 import {loadGraph} from '../../../core/src/hnsw/graph.js'
 import {measureGraph} from '../../../core/src/hnsw/graph-report.js'
 import {inspectHeader, readHeader} from '../../../core/src/hnsw/header.js'
-import {countElements} from '../../../core/src/hnsw/level0.js'
-import {readLiveVectors} from '../../../core/src/hnsw/live-vectors.js'
 import {HNSW_FILES, type HnswFile} from '../../../core/src/hnsw/problems.js'
 import {FIXTURES} from '../../support/fixtures.js'
 import {copyOfCosineSegment, damage, rules, segmentFolders, writeLargeSegment} from './segment-folders.js'
+import {readElements} from '../../support/elements.js'
 
 const ROW = 108
 const LABEL = 100
@@ -261,8 +260,7 @@ describe('check of the HNSW files', () => {
       await checkIndexFiles(folder, {cosine: true})
       const {header} = await inspectHeader(folder)
       if (!header) return
-      const {live} = await countElements(folder, header)
-      await readLiveVectors(folder, header, live)
+      await readElements(folder, header, 'l2')
       await measureGraph(await loadGraph(folder, header))
     }
 

@@ -4,8 +4,7 @@ import {join} from 'node:path'
 import {type HnswHeader, readHeader} from '../../../core/src/hnsw/header.js'
 import {readIndexMetadata} from '../../../core/src/hnsw/index-metadata.js'
 import {readNorms} from '../../../core/src/hnsw/length.js'
-import {countElements, level0Chunks} from '../../../core/src/hnsw/level0.js'
-import {readLiveVectors} from '../../../core/src/hnsw/live-vectors.js'
+import {level0Chunks} from '../../../core/src/hnsw/level0.js'
 import {type FixtureName, FIXTURES} from '../../support/fixtures.js'
 import {
   copyOfCosineSegment,
@@ -15,6 +14,7 @@ import {
   sharedFixture,
   writeLargeSegment,
 } from './segment-folders.js'
+import {countElements, readElements, readLiveLabels} from '../../support/elements.js'
 
 /** Live + deleted elements of each index that was persisted, as `index_metadata.pickle` of the fixture has them too. */
 const COUNTS: Record<FixtureName, string[]> = {
@@ -46,15 +46,10 @@ describe('rows of data_level0.bin', () => {
       const counts: string[] = []
       for (const {folder, header} of await persisted(name)) {
         const metadata = await readIndexMetadata(join(folder, 'index_metadata.pickle'), {ids: false})
-        const unknown: number[] = []
-        const {deleted, live} = await countElements(folder, header, {
-          onLiveLabel(label) {
-            if (!metadata.labels.has(label)) unknown.push(label)
-          },
-        })
-        expect(unknown).to.deep.equal([])
-        expect(live).to.equal(metadata.labelCount)
-        counts.push(`${live}+${deleted}`)
+        const live = await readLiveLabels(folder, header)
+        expect(live.filter((label) => !metadata.labels.has(label))).to.deep.equal([])
+        expect(live).to.have.length(metadata.labelCount)
+        counts.push(`${live.length}+${header.curElementCount - live.length}`)
       }
 
       expect(counts.sort()).to.deep.equal(COUNTS[name])
@@ -79,8 +74,8 @@ describe('rows of data_level0.bin', () => {
         .sort()
     for (const {folder, header} of await persisted('chroma-1.5.9')) {
       const {live} = await countElements(folder, header)
-      const {internalIds, labels, vectors} = await readLiveVectors(folder, header, live)
-      expect(new Set(labels).size).to.equal(live)
+      const {internalIds, vectors} = await readElements(folder, header, 'l2')
+      expect(internalIds).to.have.length(live)
       const norms = await readNorms(folder, header)
       const rows = Array.from({length: live}, (_, i) => vectors.subarray(i * 8, i * 8 + 8))
       if (live === 103) expect(rows.map((row) => base64(row)).sort()).to.deep.equal(returned('prod'))
@@ -126,9 +121,9 @@ describe('rows of data_level0.bin', () => {
     it('give their live vectors in order', async () => {
       const counts = await countElements(large.folder, large.header)
       expect(counts).to.deep.equal({deleted: 66_667, live: 133_333})
-      const {internalIds, labels, vectors} = await readLiveVectors(large.folder, large.header, counts.live)
+      const {internalIds, labels, vectors} = await readElements(large.folder, large.header, 'l2')
       expect([...internalIds.subarray(0, 3), internalIds.at(-1)]).to.deep.equal([1, 2, 4, 199_999])
-      expect([...labels.subarray(0, 3), labels.at(-1)]).to.deep.equal([2, 3, 5, 200_000])
+      expect([...labels.slice(0, 3), labels.at(-1)]).to.deep.equal([2, 3, 5, 200_000])
       expect([...vectors.subarray(0, 4), ...vectors.subarray(-2)]).to.deep.equal([
         1, -1, 2, -2, 199_999, -199_999,
       ])
@@ -171,15 +166,5 @@ describe('rows of data_level0.bin', () => {
     const error = await failure(countElements(folder, header))
     expect(error.kind).to.equal('damaged')
     expect(error.message).to.contain('data_level0.bin ends at 32399 bytes')
-  })
-
-  it('refuses to give vectors when more or fewer elements are live than were counted', async () => {
-    const folder = copyOfCosineSegment()
-    const header = await readHeader(folder)
-    for (const live of [199, 201]) {
-      expect((await failure(readLiveVectors(folder, header, live))).message).to.contain(
-        `200 live elements instead of ${live}`,
-      )
-    }
   })
 })

@@ -6,7 +6,6 @@ import {join} from 'node:path'
 
 import {readHeader} from '../../../core/src/hnsw/header.js'
 import {readIndexMetadata} from '../../../core/src/hnsw/index-metadata.js'
-import {readElements} from '../../../core/src/hnsw/build/elements.js'
 import {DAMAGE, type Damage, overwrite} from '../../support/damage.js'
 import {withEnvironment, without} from '../build/vectors.js'
 import {unpackFixture} from '../../support/fixtures.js'
@@ -19,6 +18,7 @@ import {
 } from '../../support/segments.js'
 import {readPersistState, stateOf} from '../../support/sound.js'
 import {fingerprint} from '../../support/untouched.js'
+import {readElements} from '../../support/elements.js'
 
 const CHANGES = {
   'hnsw rebuild': rebuildIndex,

@@ -1,10 +1,10 @@
 import {expect} from 'chai'
 
-import {readElements} from '../../../core/src/hnsw/build/elements.js'
 import {loadGraph} from '../../../core/src/hnsw/graph.js'
 import {NONE} from '../../../core/src/hnsw/repair/job.js'
 import {worseThanBefore} from '../../../core/src/reindex/write-rebuilt.js'
 import {build, elements as randomElements} from '../build/vectors.js'
+import {readElements} from '../../support/elements.js'
 
 describe('a repaired graph beside the old one', () => {
   it('is not good enough when it finds less than the old one found without the elements that are gone', async () => {

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 
 import type {Space} from '../../../core/src/catalog/hnsw-parameters.js'
 
-import {elementsForSpace, type IndexElements, readElements} from '../../../core/src/hnsw/build/elements.js'
+import {elementsForSpace, type IndexElements} from '../../../core/src/hnsw/build/elements.js'
 import {verifyIndex} from '../../../core/src/hnsw/build/verify-index.js'
 import {checkIndexFiles} from '../../../core/src/hnsw/check.js'
 import {measureGraph} from '../../../core/src/hnsw/graph-report.js'
@@ -14,6 +14,7 @@ import {LinkLists} from '../../../core/src/hnsw/graph-lists.js'
 import {repairIndex, type RepairOptions} from '../../../core/src/hnsw/repair/repair-index.js'
 import {temporaryFolder} from '../../support/fixtures.js'
 import {build, numbers, elements as randomElements} from '../build/vectors.js'
+import {readElements} from '../../support/elements.js'
 
 interface Index {
   elements: IndexElements

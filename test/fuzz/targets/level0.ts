@@ -2,15 +2,14 @@ import {deepEqual, equal} from 'node:assert/strict'
 import {readFileSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 
-import {readElements} from '../../../core/src/hnsw/build/elements.js'
 import {headerOf} from '../../../core/src/hnsw/build/index-files.js'
 import {checkIndexFiles} from '../../../core/src/hnsw/check.js'
 import {loadGraph} from '../../../core/src/hnsw/graph.js'
 import {measureGraph} from '../../../core/src/hnsw/graph-report.js'
 import {encodeHeader, type HnswHeader, readHeader} from '../../../core/src/hnsw/header.js'
-import {countElements} from '../../../core/src/hnsw/level0.js'
 import {copyOfCosineSegment} from '../../core/hnsw/segment-folders.js'
 import {outcome, workFolder} from '../support.js'
+import {countElements, readElements} from '../../support/elements.js'
 
 const folder = workFolder()
 
@@ -38,8 +37,16 @@ export async function fuzz(data: Buffer): Promise<void> {
     live: seen.labels.length,
   })
   const {labels, vectors} = await readElements(folder, header, cosine ? 'cosine' : 'l2')
-  deepEqual([...labels], seen.labels)
-  deepEqual(Buffer.from(vectors.buffer, vectors.byteOffset, vectors.byteLength), Buffer.concat(seen.vectors))
+  // Of a label that stands twice the first element is read.
+  const first = seen.labels.map((label, at) => seen.labels.indexOf(label) === at)
+  deepEqual(
+    [...labels],
+    seen.labels.filter((_, at) => first[at]),
+  )
+  deepEqual(
+    Buffer.from(vectors.buffer, vectors.byteOffset, vectors.byteLength),
+    Buffer.concat(seen.vectors.filter((_, at) => first[at])),
+  )
   const graph = await outcome(() => loadGraph(folder, header))
   equal(graph !== undefined, !seen.broken.has('data_level0.bin H10'))
   if (graph) equal((await measureGraph(graph)).live, seen.labels.length)

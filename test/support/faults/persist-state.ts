@@ -8,7 +8,6 @@ import type {PersistDir} from '../../../core/src/persist-dir/persist-dir.js'
 
 import {hnswParametersOf, readCatalog} from '../../../core/src/catalog/catalog.js'
 import {fullName} from '../../../core/src/catalog/select-collection.js'
-import {readElements} from '../../../core/src/hnsw/build/elements.js'
 import {checkIndexFiles} from '../../../core/src/hnsw/check.js'
 import {readHeader} from '../../../core/src/hnsw/header.js'
 import {indexMetadataProblems, readIndexMetadata} from '../../../core/src/hnsw/index-metadata.js'
@@ -16,6 +15,7 @@ import {openPersistDir} from '../../../core/src/persist-dir/persist-dir.js'
 import {findOrphanFolders} from '../../../core/src/persist-dir/leftovers.js'
 import {INDEX_FILES, segmentFolder} from '../../../core/src/persist-dir/segment-folders.js'
 import {databaseProblems, type Log, type LogRow, readLog, readUntouched} from './database-state.js'
+import {readElements} from '../elements.js'
 
 const knownFiles: readonly string[] = INDEX_FILES
 

@@ -2,8 +2,7 @@ import type {Space} from '../../catalog/hnsw-parameters.js'
 import type {ScanOptions} from '../files.js'
 import type {HnswHeader} from '../header.js'
 import {readNorms} from '../length.js'
-import {countElements} from '../level0.js'
-import {type LiveVectors, readLabelledVectors, readLiveVectors, type RowPass} from '../live-vectors.js'
+import {type LiveVectors, readLabelledVectors, type RowPass} from '../live-vectors.js'
 
 /** hnswlib adds this to every norm so that a vector of zeros can be divided by it. */
 const NORM_OFFSET = Math.fround(1e-30)
@@ -65,22 +64,6 @@ export function elementsForSpace(elements: IndexElements, space: Space): IndexEl
   }
 
   return {dimension, labels, vectors}
-}
-
-/**
- * All live elements of an index, in order of their internal ids.
- * Memory: the vectors plus 16 bytes for each.
- *
- * @throws ChopsError `damaged` when a file is missing, unreadable or too short
- */
-export async function readElements(
-  folder: string,
-  header: HnswHeader,
-  space: Space,
-  options: ScanOptions = {},
-): Promise<StoredElements> {
-  const {live} = await countElements(folder, header, {signal: options.signal})
-  return asStored(folder, header, space, await readLiveVectors(folder, header, live, options), options)
 }
 
 /**
