@@ -1,5 +1,5 @@
 import {expect} from 'chai'
-import {cpSync, existsSync, readdirSync} from 'node:fs'
+import {cpSync, existsSync, linkSync, readdirSync} from 'node:fs'
 import {join} from 'node:path'
 
 import {
@@ -132,6 +132,21 @@ describe('a directory that another program has open', () => {
       }
 
       expect(fingerprint(persistDir)).to.deep.equal(before)
+    })
+  })
+
+  it('is refused where the other program knows the database by another path, as in a container', async function () {
+    if (!hasProcessFiles()) this.skip()
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const elsewhere = temporaryFolder()
+    // To mount the directory there takes root; a hard link is the same file under two paths as well.
+    linkSync(join(persistDir, 'chroma.sqlite3'), join(elsewhere, 'chroma.sqlite3'))
+    await whileOpenElsewhere(elsewhere, async (pid) => {
+      const {code, stderr} = await chops(['wal', 'config', persistDir, '--purge', 'off', '-y'])
+      expect(code).to.equal(3)
+      expect(stderr).to.include(`${join(persistDir, 'chroma.sqlite3')} is open in process ${pid} (`)
+      const check = await chopsJson<{findings: {id: string; message: string}[]}>(['db', 'check', persistDir])
+      expect(check.json.findings.find(({id}) => id === 'P1')?.message).to.include(`${pid}`)
     })
   })
 

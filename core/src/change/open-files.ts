@@ -1,6 +1,8 @@
-import {readlinkSync} from 'node:fs'
+import {readlinkSync, statSync} from 'node:fs'
 import {readdir, readFile} from 'node:fs/promises'
-import {join} from 'node:path'
+import {basename, join} from 'node:path'
+
+import {DATABASE_FILE} from '../persist-dir/persist-dir.js'
 
 /** The file whose lock a maintenance pass holds; see `withPassLock`. */
 export const PASS_LOCK_FILE = '.chops.lock'
@@ -14,37 +16,57 @@ export interface Holder {
   program: string
 }
 
+/** The file of the caller's that an open one is, if it is one of those it looks for. `link` leads to it in `/proc`. */
+type Recognise = (file: string, link: string) => string | undefined
+
 /**
  * Processes other than this one that have a file below `directory` open, from `/proc/<pid>/fd`.
  *
- * Every Chroma from 0.4.24 to 1.5 keeps `chroma.sqlite3` open as long as it runs. Where there is no `/proc` the list is
- * empty and SQLite's own lock is the only guard; processes of other users are seen by root alone.
+ * Every Chroma from 0.4.24 to 1.5 keeps `chroma.sqlite3` open as long as it runs. Under a bind mount, and in a container,
+ * that file has another path, so it is recognised by its inode too. Where there is no `/proc` the list is empty and
+ * SQLite's own lock is the only guard; processes of other users are seen by root alone.
  *
  * @param directory absolute and real (no symbolic links), as the kernel reports open files
  */
 export async function findHolders(directory: string): Promise<Holder[]> {
+  const database = join(directory, DATABASE_FILE)
+  const inode = inodeOf(database)
   // A maintenance pass holds its lock while the commands it starts do the work.
   const lock = join(directory, PASS_LOCK_FILE)
-  return findProcesses((file) => file.startsWith(`${directory}/`) && file !== lock)
+  return findProcesses((file, link) => {
+    if (file.startsWith(`${directory}/`) && file !== lock) return file
+    const isDatabase = basename(file) === DATABASE_FILE && inode !== undefined && inodeOf(link) === inode
+    return isDatabase ? database : undefined
+  })
 }
 
 /** Processes other than this one that have a file open; nothing where there is no `/proc`. */
-export async function findProcesses(isMeant: (file: string) => boolean): Promise<Holder[]> {
+export async function findProcesses(recognise: Recognise): Promise<Holder[]> {
   const pids = (await listOrNothing('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
   const holders = await Promise.all(
-    pids.filter((pid) => pid !== process.pid).map((pid) => holderOf(pid, isMeant)),
+    pids.filter((pid) => pid !== process.pid).map((pid) => holderOf(pid, recognise)),
   )
   return holders.filter((holder) => holder !== undefined)
 }
 
-async function holderOf(pid: number, isMeant: (file: string) => boolean): Promise<Holder | undefined> {
+async function holderOf(pid: number, recognise: Recognise): Promise<Holder | undefined> {
   const folder = `/proc/${pid}/fd`
   for (const descriptor of await listOrNothing(folder)) {
-    const file = targetOf(`${folder}/${descriptor}`)
-    if (isMeant(file)) return {file, pid, program: await programOf(pid)}
+    const link = `${folder}/${descriptor}`
+    const file = recognise(targetOf(link), link)
+    if (file !== undefined) return {file, pid, program: await programOf(pid)}
   }
 
   return undefined
+}
+
+function inodeOf(path: string): string | undefined {
+  try {
+    const {dev, ino} = statSync(path, {bigint: true})
+    return `${dev}:${ino}`
+  } catch {
+    return undefined
+  }
 }
 
 /** Without waiting: the kernel answers from memory, ten times faster than the event loop takes to ask for it. */

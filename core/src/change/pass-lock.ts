@@ -62,7 +62,7 @@ async function lock(path: string): Promise<Database> {
 
 async function refuse(persistDir: string, path: string, error: unknown): Promise<never> {
   if (primaryCode(error) !== SQLITE_BUSY) throw error
-  const [holder] = await findProcesses((file) => file === path)
+  const [holder] = await findProcesses((file) => (file === path ? path : undefined))
   const who = holder === undefined ? '' : ` in process ${holder.pid} (${holder.program})`
   throw inUse(`Another maintenance pass is at work on ${persistDir}${who}.`, {
     cause: error,
