@@ -1,5 +1,5 @@
 import {expect} from 'chai'
-import {cpSync, existsSync, linkSync, readdirSync} from 'node:fs'
+import {cpSync, existsSync, linkSync, readdirSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 
 import {
@@ -148,6 +148,36 @@ describe('a directory that another program has open', () => {
       const check = await chopsJson<{findings: {id: string; message: string}[]}>(['db', 'check', persistDir])
       expect(check.json.findings.find(({id}) => id === 'P1')?.message).to.include(`${pid}`)
     })
+  })
+
+  it('is changed where what is open is nothing of Chroma, such as the log that cron keeps in the directory', async function () {
+    if (!hasProcessFiles()) this.skip()
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    writeFileSync(join(persistDir, 'chops.log'), '')
+    await whileOpenElsewhere(
+      persistDir,
+      async () => {
+        const {code, stderr} = await chops(['wal', 'config', persistDir, '--purge', 'off', '-y'])
+        expect(code, stderr).to.equal(0)
+        expect((await chops(['db', 'check', persistDir])).stdout).not.to.include('P1')
+      },
+      'chops.log',
+    )
+  })
+
+  it('is refused where an index file is open', async function () {
+    if (!hasProcessFiles()) this.skip()
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const file = join((await locate(persistDir, 'churned')).segmentId, 'header.bin')
+    await whileOpenElsewhere(
+      persistDir,
+      async (pid) => {
+        const {code, stderr} = await chops(['wal', 'config', persistDir, '--purge', 'off', '-y'])
+        expect(code).to.equal(3)
+        expect(stderr).to.include(`${join(persistDir, file)} is open in process ${pid} (`)
+      },
+      file,
+    )
   })
 
   it('is changed all the same with --force', async function () {

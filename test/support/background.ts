@@ -60,13 +60,14 @@ export async function untilEnded(pid: number): Promise<void> {
   await until(() => (isRunning(pid) ? undefined : true))
 }
 
-/** A program that keeps `chroma.sqlite3` open, as a Chroma does, for as long as `work` takes. */
+/** A program that keeps `chroma.sqlite3` open, as a Chroma does, or another file for as long as `work` takes. */
 export async function whileOpenElsewhere<T>(
   persistDir: string,
   work: (pid: number) => Promise<T>,
+  file = 'chroma.sqlite3',
 ): Promise<T> {
   const program = `require('fs').openSync(process.argv[1]); process.stdout.write('open'); setInterval(() => {}, 1000)`
-  const holder = spawn(process.execPath, ['-e', program, join(persistDir, 'chroma.sqlite3')])
+  const holder = spawn(process.execPath, ['-e', program, join(persistDir, file)])
   try {
     await once(holder.stdout, 'data')
     return await work(holder.pid ?? 0)

@@ -3,9 +3,12 @@ import {readdir, readFile} from 'node:fs/promises'
 import {basename, join} from 'node:path'
 
 import {DATABASE_FILE} from '../persist-dir/persist-dir.js'
+import {isUuid} from '../persist-dir/segment-folders.js'
 
 /** The file whose lock a maintenance pass holds; see `withPassLock`. */
 export const PASS_LOCK_FILE = '.chops.lock'
+
+const UUID_LENGTH = 36
 
 /** Another process that has a file of the directory open. */
 export interface Holder {
@@ -20,7 +23,8 @@ export interface Holder {
 type Recognise = (file: string, link: string) => string | undefined
 
 /**
- * Processes other than this one that have a file below `directory` open, from `/proc/<pid>/fd`.
+ * Processes other than this one that have the database or a file of a segment's folder open, from `/proc/<pid>/fd`. What
+ * else lies in `directory` may be open: the log that a pass writes to, or its lock.
  *
  * Every Chroma from 0.4.24 to 1.5 keeps `chroma.sqlite3` open as long as it runs. Under a bind mount, and in a container,
  * that file has another path, so it is recognised by its inode too. Where there is no `/proc` the list is empty and
@@ -31,10 +35,9 @@ type Recognise = (file: string, link: string) => string | undefined
 export async function findHolders(directory: string): Promise<Holder[]> {
   const database = join(directory, DATABASE_FILE)
   const inode = inodeOf(database)
-  // A maintenance pass holds its lock while the commands it starts do the work.
-  const lock = join(directory, PASS_LOCK_FILE)
   return findProcesses((file, link) => {
-    if (file.startsWith(`${directory}/`) && file !== lock) return file
+    if (file.startsWith(`${directory}/`))
+      return isOfChroma(file.slice(directory.length + 1)) ? file : undefined
     const isDatabase = basename(file) === DATABASE_FILE && inode !== undefined && inodeOf(link) === inode
     return isDatabase ? database : undefined
   })
@@ -58,6 +61,11 @@ async function holderOf(pid: number, recognise: Recognise): Promise<Holder | und
   }
 
   return undefined
+}
+
+/** Whether a path within a persist directory is that of the database, of its sidecars, or in a segment's folder. */
+function isOfChroma(path: string): boolean {
+  return path.startsWith(DATABASE_FILE) || (path.includes('/') && isUuid(path.slice(0, UUID_LENGTH)))
 }
 
 function inodeOf(path: string): string | undefined {

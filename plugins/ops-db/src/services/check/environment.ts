@@ -23,7 +23,7 @@ export async function checkEnvironment(
     const holders = await findHolders(await realpath(path))
     const [first] = holders
     if (!first) return
-    const message = `${holders.length === 1 ? '1 other process' : `${holders.length} other processes`} has files of the directory open (${first.pid}, ${first.program}): stop it before anything is changed, and let never two of them write.`
+    const message = `${holders.length === 1 ? '1 other process has' : `${holders.length} other processes have`} files of the directory open (${first.pid}, ${first.program}): stop it before anything is changed, and let never two of them write.`
     findings.add('P1', message)
   })
   await findings.guard('P2', 'The file system', async () => {
