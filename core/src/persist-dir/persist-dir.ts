@@ -1,10 +1,8 @@
 import {stat} from 'node:fs/promises'
-import {join, resolve} from 'node:path'
-
-import type {Database} from '../sqlite/database.js'
+import {basename, join, resolve} from 'node:path'
 
 import {notFound} from '../errors.js'
-import {openDatabase} from '../sqlite/open.js'
+import {openDatabase, type OpenedDatabase} from '../sqlite/open.js'
 import {type Generation, readGeneration} from './generation.js'
 
 /** The one database file of a persist directory. */
@@ -15,7 +13,7 @@ export interface PersistDir {
   close(): Promise<void>
   /** Absolute path of `chroma.sqlite3`. */
   databaseFile: string
-  db: Database
+  db: OpenedDatabase
   generation: Generation
   /** Absolute path of the directory. */
   path: string
@@ -36,7 +34,7 @@ export async function openPersistDir(path: string, mode: 'read' | 'write' = 'rea
   const db = await openDatabase(databaseFile, {mode})
   try {
     const generation = await readGeneration(db, databaseFile)
-    const warnings = db.source === 'recovered copy' ? [recoveredText(databaseFile)] : []
+    const warnings = db.source === 'direct' ? [] : [recoveredText(databaseFile, db.source)]
     return {close: () => db.close(), databaseFile, db, generation, path: directory, warnings}
   } catch (error) {
     await db.close()
@@ -45,7 +43,14 @@ export async function openPersistDir(path: string, mode: 'read' | 'write' = 'rea
 }
 
 /** What to say of a database that is read from a private copy. */
-export function recoveredText(databaseFile: string): string {
+export function recoveredText(
+  databaseFile: string,
+  source: OpenedDatabase['source'] = 'recovered copy',
+): string {
+  if (source === 'merged copy') {
+    return `${databaseFile} is in WAL mode, and its last writes are in ${basename(databaseFile)}-wal; chops reads a private copy that holds both.`
+  }
+
   return (
     `${databaseFile} was left in the middle of a write; chops reads a private copy in which SQLite has undone it. ` +
     'Opening the directory with Chroma once repairs the original.'

@@ -21,6 +21,11 @@ export interface OpenOptions extends CopyOptions {
 }
 
 export interface OpenedDatabase extends Database {
+  /**
+   * Whether a transaction still sees what the file and its sidecars hold. No lock sees to that where a private copy is
+   * read, or the file of a database in WAL mode that nobody had open.
+   */
+  isCurrent(): boolean
   /** How the file was opened: a command that shows a recovered copy should say so. */
   readonly source: Source
 }
@@ -38,12 +43,12 @@ export async function openDatabase(file: string, options: OpenOptions): Promise<
   const driver = await chooseDriver(requested)
 
   if (mode === 'read') {
-    const {db, source} = await openReadOnly(file, {
+    const {db, ...opened} = await openReadOnly(file, {
       busyTimeout: busyTimeout ?? READ_BUSY_TIMEOUT_MS,
       driver,
       ...copyOptions,
     })
-    return Object.assign(db, {source})
+    return Object.assign(db, opened)
   }
 
   const {path} = inspectDatabaseFile(file)
@@ -54,5 +59,5 @@ export async function openDatabase(file: string, options: OpenOptions): Promise<
     file,
     path,
   })
-  return Object.assign(db, {source: 'direct' as const})
+  return Object.assign(db, {isCurrent: () => true, source: 'direct' as const})
 }

@@ -15,9 +15,16 @@ const RETRY_MS = 100
 
 /**
  * `direct`: the file itself. `recovered copy`: a private copy, because the file has writes that only a process which
- * may write can finish or take back.
+ * may write can take back. `merged copy`: one into which the write-ahead log was merged, which takes such a process too.
  */
-export type Source = 'direct' | 'recovered copy'
+export type Source = 'direct' | 'merged copy' | 'recovered copy'
+
+export interface ReadOnlyDatabase {
+  db: Database
+  /** See `OpenedDatabase`. */
+  isCurrent: () => boolean
+  source: Source
+}
 
 export interface ReadOnlyOptions extends CopyOptions {
   busyTimeout: number
@@ -39,20 +46,26 @@ function accessFor({journal, shm, wal, walMode}: DatabaseFile): 'copy' | 'immuta
 
 async function openCopy(
   file: string,
+  source: Source,
   {busyTimeout, driver, ...options}: ReadOnlyOptions,
-): Promise<Database | undefined> {
+): Promise<ReadOnlyDatabase | undefined> {
   const copy = await copyForRecovery(file, options)
   if (!copy) return undefined
-  const {path, remove} = copy
+  const {fingerprint, path, remove} = copy
   try {
     // Rolls back the journal, or replays the log; closing merges the log into the database.
     const recovery = await connect({access: 'write', busyTimeout, driver, file, path})
     await recovery.close()
-    return await connect({access: 'read', busyTimeout, driver, file, onClose: remove, path})
+    const db = await connect({access: 'read', busyTimeout, driver, file, onClose: remove, path})
+    return {db, isCurrent: () => isUnchanged(file, fingerprint), source}
   } catch (error) {
     await remove()
     throw error
   }
+}
+
+function isUnchanged(file: string, fingerprint: string): boolean {
+  return inspectDatabaseFile(file).fingerprint === fingerprint
 }
 
 /**
@@ -65,10 +78,7 @@ async function openCopy(
  * Fails with `notFound`, `damaged`, or `inUse` when the file is locked or does not stay unchanged long enough to be
  * copied.
  */
-export async function openReadOnly(
-  file: string,
-  options: ReadOnlyOptions,
-): Promise<{db: Database; source: Source}> {
+export async function openReadOnly(file: string, options: ReadOnlyOptions): Promise<ReadOnlyDatabase> {
   const {busyTimeout, driver, signal} = options
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     signal?.throwIfAborted()
@@ -77,7 +87,8 @@ export async function openReadOnly(
     if (access !== 'copy') {
       try {
         const db = await connect({access, busyTimeout, driver, file, path: found.path})
-        return {db, source: 'direct'}
+        const isCurrent = (): boolean => access === 'read' || isUnchanged(file, found.fingerprint)
+        return {db, isCurrent, source: 'direct'}
       } catch (error) {
         if (primaryCode(error) !== SQLITE_READONLY) throw error
       }
@@ -85,8 +96,9 @@ export async function openReadOnly(
 
     // Another process may have rolled the journal back by now, or a writer that is alive may have ended with it.
     const now = inspectDatabaseFile(file)
-    const db = now.journal || now.wal || now.shm ? await openCopy(file, options) : undefined
-    if (db) return {db, source: 'recovered copy'}
+    const source = now.journal ? 'recovered copy' : 'merged copy'
+    const copy = now.journal || now.wal || now.shm ? await openCopy(file, source, options) : undefined
+    if (copy) return copy
     await setTimeout(RETRY_MS)
   }
 

@@ -23,6 +23,8 @@ export interface CopyOptions {
 
 /** A private folder with a database and its sidecars. */
 export interface RecoveredCopy {
+  /** Of the files when they were copied. */
+  fingerprint: string
   path: string
   remove: () => Promise<void>
 }
@@ -141,7 +143,7 @@ export async function copyForRecovery(
 
     if (inspectDatabaseFile(file).fingerprint === found.fingerprint) {
       const created = folder
-      return {path, remove: () => removeFolder(created)}
+      return {fingerprint: found.fingerprint, path, remove: () => removeFolder(created)}
     }
 
     await removeFolder(folder)

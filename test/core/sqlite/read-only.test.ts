@@ -213,7 +213,7 @@ for (const driver of DRIVERS) {
         const left = copyDatabase(file, ['-wal'])
         await writer.close()
         await readUntouched(driver, left, async (db) => {
-          expect(db.source).to.equal('recovered copy')
+          expect(db.source).to.equal('merged copy')
           expect(await db.all('SELECT state FROM item')).to.deep.equal([{state: 'logged'}])
         })
       })
@@ -227,12 +227,14 @@ for (const driver of DRIVERS) {
           await writer.all(sql)
           const before = snapshot(dirname(file))
           const db = await openDatabase(file, {driver, mode: 'read'})
-          expect(db.source).to.equal('recovered copy')
+          expect(db.source).to.equal('merged copy')
           expect(snapshot(dirname(file))).to.deep.equal(before)
 
+          expect(db.isCurrent()).to.equal(true)
           await writer.run(`UPDATE item SET state = 'later'`)
           await writer.all('PRAGMA wal_checkpoint(TRUNCATE)')
           expect(await db.all('SELECT state FROM item')).to.deep.equal([{state: 'logged'}])
+          expect(db.isCurrent()).to.equal(false)
           await db.close()
           await writer.close()
         })
@@ -320,7 +322,7 @@ for (const driver of DRIVERS) {
           [copyDatabase(fixture, []), 'direct'],
           [hot, 'recovered copy'],
           [wal, 'direct'],
-          [logged, 'recovered copy'],
+          [logged, 'merged copy'],
         ] as const) {
           if (!mount('-o', 'bind,ro', dirname(file), readOnly)) return this.skip()
           try {

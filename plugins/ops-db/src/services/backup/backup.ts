@@ -67,14 +67,14 @@ export async function planBackup(dir: PersistDir, target: Target): Promise<Backu
  * Copies the directory as it is at one instant: SQLite's shared lock keeps every commit away, and index files that were
  * written to meanwhile make it start again. The backup gets its name when it is complete and on the disk.
  *
- * @throws ChopsError `in-use` when the index files keep changing
+ * @throws ChopsError `in-use` when the index files keep changing, or a database that no lock of a reader protects does
  */
 export async function backUp(
   dir: PersistDir,
   {format, path: target}: Target,
   options: BackupOptions = {},
 ): Promise<Backup> {
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+  for (let attempt = 1; attempt <= ATTEMPTS && dir.db.isCurrent(); attempt++) {
     try {
       const {manifest, skipped} =
         format === 'directory'
@@ -187,7 +187,8 @@ async function atOneInstant<T>(
   return transaction(dir.db, 'DEFERRED', async () => {
     const contents = await contentsOf(dir)
     const seal: Seal = async (files) => {
-      if (stateOf(await contentsOf(dir)) !== stateOf(contents)) throw new Changed()
+      const isSame = dir.db.isCurrent() && stateOf(await contentsOf(dir)) === stateOf(contents)
+      if (!isSame) throw new Changed()
       return {
         chromaVersion: generationText(dir.generation),
         createdAt: new Date().toISOString(),

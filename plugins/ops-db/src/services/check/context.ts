@@ -1,6 +1,6 @@
 import type {Collection} from '@chops/core/catalog'
 import type {Generation, PersistDir} from '@chops/core/persist-dir'
-import type {Database} from '@chops/core/sqlite'
+import type {Database, OpenedDatabase} from '@chops/core/sqlite'
 
 import {ChopsError, deniedError} from '@chops/core/errors'
 import {primaryCode} from '@chops/core/sqlite'
@@ -21,7 +21,7 @@ export interface CheckContext {
   /** Keep all ids that are concerned, not just some. */
   allIds: boolean
   databaseFile: string
-  db: Database
+  db: OpenedDatabase
   facts: Facts
   findings: Findings
   generation: Generation

@@ -6,7 +6,7 @@ import {
   recoveredText,
   requireChromaDirectory,
 } from '@chops/core/persist-dir'
-import {type Database, openDatabase} from '@chops/core/sqlite'
+import {openDatabase, type OpenedDatabase} from '@chops/core/sqlite'
 import {join, resolve} from 'node:path'
 
 /** A persist directory as far as it can be opened. */
@@ -14,7 +14,7 @@ export interface CheckedDirectory {
   close(): Promise<void>
   databaseFile: string
   /** Absent when the file cannot be opened as a database at all. */
-  db: Database | undefined
+  db: OpenedDatabase | undefined
   /** Absent when the migrations do not tell it. */
   generation: Generation | undefined
   /** Why there is no database, or no generation. */
@@ -35,7 +35,7 @@ export async function openForCheck(path: string): Promise<CheckedDirectory> {
   const databaseFile = join(directory, DATABASE_FILE)
   await requireChromaDirectory(directory, databaseFile)
   const common = {databaseFile, isRecovered: false, path: directory, warnings: []}
-  let db: Awaited<ReturnType<typeof openDatabase>>
+  let db: OpenedDatabase
   try {
     db = await openDatabase(databaseFile, {mode: 'read'})
   } catch (error) {
@@ -44,7 +44,7 @@ export async function openForCheck(path: string): Promise<CheckedDirectory> {
   }
 
   const isRecovered = db.source === 'recovered copy'
-  const warnings = isRecovered ? [recoveredText(databaseFile)] : []
+  const warnings = db.source === 'direct' ? [] : [recoveredText(databaseFile, db.source)]
   const opened = {...common, close: () => db.close(), db, isRecovered, warnings}
   try {
     return {...opened, failure: undefined, generation: await readGeneration(db, databaseFile)}

@@ -1,6 +1,6 @@
 import {type Collection, findCollection, hnswParametersOf} from '@chops/core/catalog'
 import {allEnded, createOutputFile, requireFreeSpace} from '@chops/core/change'
-import {damaged} from '@chops/core/errors'
+import {damaged, inUse} from '@chops/core/errors'
 import {requireSoundSegment} from '@chops/core/index-files'
 import {type PersistDir, segmentFolder} from '@chops/core/persist-dir'
 import {attach, createDatabase, type Database, openCommitted, transaction} from '@chops/core/sqlite'
@@ -47,7 +47,8 @@ const WRITING_MS = 300
  *
  * @param dir opened for reading
  * @param owner the collection by its id; it is read again in the transaction
- * @throws ChopsError `damaged` when the index is not sound, `in-use` when its files change meanwhile
+ * @throws ChopsError `damaged` when the index is not sound, `in-use` when its files change meanwhile, or a database that
+ * no lock of a reader protects does
  */
 export async function takeSnapshot(
   dir: PersistDir,
@@ -142,6 +143,11 @@ async function writeFiles(
   const {vectorId: segmentId} = segmentsOf(dir, collection)
   for (const file of source.files) await writeIndexFile(db, file, {compression, onBytes, segmentId, signal})
   await requireUnchanged(source)
+  if (dir.db.isCurrent()) return
+  throw inUse(`${dir.databaseFile} was written to while it was read.`, {
+    file: dir.databaseFile,
+    next: 'Run the command again when Chroma is not writing, or stop it.',
+  })
 }
 
 /**
