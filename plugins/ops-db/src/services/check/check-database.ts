@@ -7,7 +7,7 @@ import type {CheckedDirectory} from './open.js'
 
 import {readApplied} from './applied.js'
 import {checkCatalog} from './catalog.js'
-import {asPersistDir, type CheckContext, deniedText, Findings, type OnStep} from './context.js'
+import {asPersistDir, type CheckContext, damageText, deniedText, Findings, type OnStep} from './context.js'
 import {checkEnvironment} from './environment.js'
 import {type CollectionFacts, type Facts, inferGeneration, readFacts} from './facts.js'
 import {checkFolders} from './folders.js'
@@ -48,11 +48,18 @@ export interface CheckOptions {
 
 const IDS = Object.keys(INVARIANTS)
 
+/** How often a directory is checked in which something is wrong, but which was written to meanwhile. */
+const ATTEMPTS = 5
+
+const WRITTEN_TO =
+  'Another process wrote to the directory while it was checked: what else is found may be of that moment only. Stop it, and check again.'
+
 const NO_FACTS: Facts = {collections: [], positions: [], segments: []}
 
 /**
  * Checks every invariant of a directory without changing a byte of it. Whatever is damaged is a finding, and keeps no
- * other check from being made.
+ * other check from being made. One part after the other is read, without keeping others from writing: what looks wrong
+ * in a directory that was written to meanwhile is looked at again.
  *
  * Memory: some 60 bytes for each vector of the largest collection, and 100 MB for pages of the database.
  *
@@ -62,6 +69,42 @@ export async function checkDatabase(
   dir: CheckedDirectory,
   options: CheckOptions = {},
 ): Promise<DatabaseCheck> {
+  let best: Checked | undefined
+  for (let attempt = 1; ; attempt++) {
+    const before = await versionOf(dir)
+    const checked = await checkOnce(dir, options)
+    const isSettled = (await versionOf(dir)) === before && isCurrent(dir)
+    if (isSettled || alarmsOf(checked) === 0) return report(dir, checked, options.severity)
+    if (!best || alarmsOf(checked) < alarmsOf(best)) best = checked
+    if (attempt < ATTEMPTS && isCurrent(dir)) continue
+    best.findings.add('P1', WRITTEN_TO)
+    return report(dir, best, options.severity)
+  }
+}
+
+interface Checked {
+  findings: Findings
+  ledger: LedgerRow[]
+}
+
+function alarmsOf({findings}: Checked): number {
+  return findings.all.filter(({severity}) => severity === 'C' || severity === 'E').length
+}
+
+/** Another one after another connection has committed; undefined where the database cannot be read. */
+async function versionOf({db}: CheckedDirectory): Promise<number | undefined> {
+  const row = await db?.get<{data_version: number}>('PRAGMA data_version').catch((error: unknown) => {
+    if (damageText(error) === undefined) throw error
+  })
+  return row?.data_version
+}
+
+/** A private copy, which is all that can be read of some databases, stays as it is. */
+function isCurrent({db}: CheckedDirectory): boolean {
+  return db?.isCurrent() ?? true
+}
+
+async function checkOnce(dir: CheckedDirectory, options: CheckOptions): Promise<Checked> {
   const findings = new Findings()
   const ledger: LedgerRow[] = []
   await checkEnvironment(dir.path, dir.databaseFile, findings)
@@ -71,7 +114,7 @@ export async function checkDatabase(
     findings.add(deniedText(dir.failure) === undefined ? 'S1' : 'P3', `${message} ${next}`.trim())
   }
 
-  return report(dir, findings, ledger, options.severity)
+  return {findings, ledger}
 }
 
 async function checkAll(
@@ -206,8 +249,7 @@ function selectedOf(facts: Facts, choice: CollectionChoice | undefined): Collect
 
 function report(
   {generation, path}: CheckedDirectory,
-  {all}: Findings,
-  ledger: LedgerRow[],
+  {findings: {all}, ledger}: Checked,
   least: Severity = 'I',
 ): DatabaseCheck {
   const counts = {C: 0, E: 0, I: 0, W: 0}
