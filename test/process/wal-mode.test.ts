@@ -4,11 +4,9 @@ import {join} from 'node:path'
 
 import type {Database} from '../../core/src/sqlite/database.js'
 
-import {readCatalog} from '../../core/src/catalog/catalog.js'
-import {openPersistDir, type PersistDir} from '../../core/src/persist-dir/persist-dir.js'
-import {backUp} from '../../plugins/ops-db/src/services/backup/backup.js'
-import {takeSnapshot} from '../../plugins/ops-snapshot/src/services/snapshot/take-snapshot.js'
+import {openPersistDir} from '../../core/src/persist-dir/persist-dir.js'
 import {chopsJson} from '../support/cli.js'
+import {COPIES} from '../support/copies.js'
 import {temporaryFolder, unpackFixture} from '../support/fixtures.js'
 import {withDatabase} from '../support/sql.js'
 import {fingerprint} from '../support/untouched.js'
@@ -20,18 +18,6 @@ async function inWalMode<T>(work: (persistDir: string, writer: Database) => Prom
     await writer.exec('PRAGMA journal_mode = WAL; UPDATE embedding_metadata SET float_value = 1 WHERE id = 1')
     return work(persistDir, writer)
   })
-}
-
-/** Of both commands that copy index files beside what they read in the database. */
-const COPIES: Record<string, (dir: PersistDir, output: string) => Promise<unknown>> = {
-  async 'db backup'(dir, output) {
-    return backUp(dir, {exists: false, format: 'directory', path: output})
-  },
-  async 'collection snapshot'(dir, output) {
-    const {collections} = await readCatalog(dir)
-    const churned = collections.find(({name}) => name === 'churned')
-    return takeSnapshot(dir, {id: churned?.id ?? ''}, output, {compression: 'zlib'})
-  },
 }
 
 describe('a database in WAL mode', () => {

@@ -1,8 +1,7 @@
 import {readCatalog} from '@chops/core/catalog'
-import {createOutputFile, fsyncPath, namingFile, requireFreeSpace} from '@chops/core/change'
+import {betweenWrites, createOutputFile, fsyncPath, namingFile, requireFreeSpace} from '@chops/core/change'
 import {inUse} from '@chops/core/errors'
 import {generationText, type PersistDir} from '@chops/core/persist-dir'
-import {transaction} from '@chops/core/sqlite'
 import {randomUUID} from 'node:crypto'
 import {mkdir, open, rename, rm, writeFile} from 'node:fs/promises'
 import {dirname, join} from 'node:path'
@@ -118,7 +117,7 @@ async function toFolder(dir: PersistDir, target: string, options: BackupOptions)
   const temporary = `${target}.${randomUUID()}.tmp`
   try {
     await mkdir(temporary, {mode: PRIVATE})
-    const taken = await atOneInstant(dir, async (contents, seal) => {
+    const taken = await atOneInstant(dir, options, async (contents, seal) => {
       await requireRoom(target, contents)
       const onBytes = counter(contents, options)
       const files: BackedUpFile[] = []
@@ -150,7 +149,7 @@ async function toArchive(
   options: BackupOptions,
 ): Promise<Taken> {
   return createOutputFile(target, async (temporary) => {
-    const taken = await atOneInstant(dir, async (contents, seal) => {
+    const taken = await atOneInstant(dir, options, async (contents, seal) => {
       await requireRoom(target, contents)
       const progress = {onBytes: counter(contents, options), signal: options.signal}
       const file = await open(temporary, 'wx')
@@ -182,9 +181,10 @@ async function toArchive(
  */
 async function atOneInstant<T>(
   dir: PersistDir,
+  {signal}: BackupOptions,
   work: (contents: Contents, seal: Seal) => Promise<T>,
 ): Promise<T> {
-  return transaction(dir.db, 'DEFERRED', async () => {
+  const copy = async (): Promise<T> => {
     const contents = await contentsOf(dir)
     const seal: Seal = async (files) => {
       const isSame = dir.db.isCurrent() && stateOf(await contentsOf(dir)) === stateOf(contents)
@@ -199,7 +199,9 @@ async function atOneInstant<T>(
     }
 
     return work(contents, seal)
-  })
+  }
+
+  return betweenWrites(dir, copy, signal)
 }
 
 async function contentsOf(dir: PersistDir): Promise<Contents> {

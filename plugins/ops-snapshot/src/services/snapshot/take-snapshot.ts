@@ -1,5 +1,5 @@
 import {type Collection, findCollection, hnswParametersOf} from '@chops/core/catalog'
-import {allEnded, createOutputFile, requireFreeSpace} from '@chops/core/change'
+import {allEnded, betweenWrites, createOutputFile, requireFreeSpace} from '@chops/core/change'
 import {damaged, inUse} from '@chops/core/errors'
 import {requireSoundSegment} from '@chops/core/index-files'
 import {type PersistDir, segmentFolder} from '@chops/core/persist-dir'
@@ -56,7 +56,7 @@ export async function takeSnapshot(
   file: string,
   options: SnapshotOptions,
 ): Promise<TakenSnapshot> {
-  return transaction(dir.db, 'DEFERRED', async () => {
+  const take = async (): Promise<TakenSnapshot> => {
     const collection = await findCollection(dir, owner)
     const source = await inspectSourceFiles(segmentFolder(dir.path, segmentsOf(dir, collection).vectorId))
     await requireFreeSpace(dirname(file), indexBytes(source.files), 'the snapshot')
@@ -66,7 +66,9 @@ export async function takeSnapshot(
       return written
     })
     return {counts, size: (await stat(file)).size}
-  })
+  }
+
+  return betweenWrites(dir, take, options.signal)
 }
 
 async function writeDatabase(

@@ -1,0 +1,41 @@
+import {stat} from 'node:fs/promises'
+import {setTimeout as sleep} from 'node:timers/promises'
+
+import type {PersistDir} from '../persist-dir/persist-dir.js'
+
+import {transaction} from '../sqlite/database.js'
+
+const ATTEMPTS = 40
+const RETRY_MS = 50
+
+/**
+ * Runs work in a read transaction, which keeps everybody from committing, that begins while nobody is in the middle of a
+ * write. Chroma up to 0.6 writes index files before it commits: with its commit kept away they would hold what the
+ * database does not, and lack what it does.
+ *
+ * A transaction in progress shows by its journal. One that stays is no transaction's: work runs beside it all the same.
+ */
+export async function betweenWrites<T>(
+  {databaseFile, db}: Pick<PersistDir, 'databaseFile' | 'db'>,
+  work: () => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    const isLast = db.source !== 'direct' || attempt === ATTEMPTS
+    const done = await transaction(db, 'DEFERRED', async () => {
+      // The lock comes with the first read.
+      await db.get('SELECT count(*) FROM sqlite_master')
+      const mayBegin = isLast || !(await hasContent(`${databaseFile}-journal`))
+      return mayBegin ? {result: await work()} : undefined
+    })
+    if (done) return done.result
+    await sleep(RETRY_MS, undefined, {signal})
+  }
+}
+
+async function hasContent(file: string): Promise<boolean> {
+  return stat(file).then(
+    ({size}) => size > 0,
+    () => false,
+  )
+}
