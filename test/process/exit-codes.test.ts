@@ -1,6 +1,6 @@
 import {expect} from 'chai'
 import {spawnSync} from 'node:child_process'
-import {readdirSync, truncateSync, writeFileSync} from 'node:fs'
+import {existsSync, readdirSync, truncateSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 
 import {chops, chopsJson} from '../support/cli.js'
@@ -186,6 +186,18 @@ describe('exit codes', () => {
   it('0 for a result', async () => {
     expect((await chops(['db', 'info', persistDir])).code).to.equal(0)
     expect((await chopsJson(['db', 'info', persistDir])).code).to.equal(0)
+  })
+
+  it('4 for a JSON document that cannot be written, and 0 where its reader has read enough', function () {
+    if (!existsSync('/dev/full')) this.skip()
+    const run = (tail: string): {status: null | number; stderr: string} =>
+      spawnSync('sh', ['-c', `"$0" "$1" db info "$2" --json ${tail}`, ...RUN_CHOPS, persistDir], {
+        encoding: 'utf8',
+      })
+    const full = run('> /dev/full')
+    expect(full.stderr).to.match(/^Error: The output could not be written: ENOSPC.*\n$/)
+    expect(full.status).to.equal(4)
+    expect(run('| true').stderr).to.equal('')
   })
 
   it('3 for a database that another process keeps locked', async () => {

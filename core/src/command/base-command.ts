@@ -228,7 +228,7 @@ export abstract class ChopsCommand extends Command {
     process.off('SIGINT', this.onInterrupt)
     process.off('SIGTERM', this.onInterrupt)
     process.off('disconnect', this.onAbandoned)
-    process.stdout.off('error', this.onLostOutput)
+    // `onLostOutput` stays: oclif prints the JSON after this.
     for (const dir of this.opened.splice(0)) await dir.close()
     await super.finally(error)
   }
@@ -275,7 +275,8 @@ export abstract class ChopsCommand extends Command {
   /** `chops ... | head` has read enough; anything else (a full disk behind a redirection) is a failure to say. */
   private readonly onLostOutput = (error: NodeJS.ErrnoException): void => {
     if (error.code === 'EPIPE') process.exit(EXIT_CODE.done)
-    this.logToStderr(`Error: The output could not be written: ${error.message}.`)
+    // With --json `logToStderr` is silent, and the document is what could not be written.
+    process.stderr.write(`Error: The output could not be written: ${escapeControls(error.message)}.\n`)
     process.exit(EXIT_CODE.damaged)
   }
 
