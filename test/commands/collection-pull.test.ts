@@ -140,6 +140,28 @@ describe('chops collection pull', () => {
     expect(await locate(persistDir, 'copy', 'new')).to.deep.include({database: 'place', dimension: null})
   })
 
+  it('keeps the settings of an embedding function, integers and floats apart', async () => {
+    const config = {dimensions: 512n, model_name: 'text-embedding-3-small', temperature: 1}
+    const {body} = server.collections.get('default_tenant/default_database/empty') as FakeCollection
+    const configuration = {
+      ...(body.configuration as object),
+      embedding_function: {config, name: 'openai', type: 'known'},
+    }
+    server.collections.set('default_tenant/default_database/embedded', {
+      body: {...body, configuration},
+      dimension: null,
+      id: randomUUID(),
+      records: new Map(),
+    })
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const {code} = await chopsJson<CollectionPullOutput>(args(persistDir, 'embedded'))
+    expect(code).to.equal(0)
+    const stored = await withDatabase(persistDir, (db) =>
+      db.get<{json: string}>("SELECT config_json_str AS json FROM collections WHERE name = 'copy'"),
+    )
+    expect(stored?.json).to.contain('"dimensions":512,').and.contain('"temperature":1.0}')
+  })
+
   it('changes nothing with --dry-run, nor for a name that is taken or unknown', async () => {
     const {persistDir} = unpackFixture('chroma-1.5.9')
     const before = fingerprint(persistDir)

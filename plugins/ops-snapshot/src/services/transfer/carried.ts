@@ -10,6 +10,8 @@ import type {RecordMetadata} from '@chops/core/records'
 
 import type {NewCollection, RemoteCollection} from './chroma-server.js'
 
+import {exactJson} from './stored-record.js'
+
 /** The parameters that are carried over; the number of threads is one of the machine. */
 const CONFIGURATION = {
   batchSize: 'batch_size',
@@ -94,10 +96,8 @@ export function configurationJson(
 ): string {
   const {m, ...hnsw} = parameters
   if (engine === 'rust') {
-    return JSON.stringify({
-      vector_index: {hnsw: configurationOf(parameters)},
-      embedding_function: embeddingFunction ?? null,
-    })
+    const index = JSON.stringify({hnsw: configurationOf(parameters)})
+    return `{"vector_index":${index},"embedding_function":${exactJson(embeddingFunction ?? null)}}`
   }
 
   return JSON.stringify({

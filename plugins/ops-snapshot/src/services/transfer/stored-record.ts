@@ -1,15 +1,19 @@
 import {usage} from '@chops/core/errors'
 import type {ChromaRecord, RecordMetadataScalar, RecordMetadataValue} from '@chops/core/records'
 
-/** Metadata as JSON in which every engine tells integers from floats: a float has a fraction, also when it is whole. */
+/** Metadata as JSON in which every engine tells integers from floats. */
 export function metadataJson(entries: readonly (readonly [string, RecordMetadataValue])[]): string {
-  const fields = entries.map(([key, value]) => {
-    const text = Array.isArray(value)
-      ? `[${value.map((item) => scalarJson(item)).join(',')}]`
-      : scalarJson(value)
-    return `${JSON.stringify(key)}:${text}`
-  })
-  return `{${fields.join(',')}}`
+  return objectJson(entries)
+}
+
+/** What `parseExactJson` read, as JSON again: a float has a fraction, also when it is whole. */
+export function exactJson(value: unknown): string {
+  if (typeof value === 'bigint') return String(value)
+  if (typeof value === 'number' && Number.isInteger(value)) return value.toFixed(1)
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  return Array.isArray(value)
+    ? `[${value.map((item) => exactJson(item)).join(',')}]`
+    : objectJson(Object.entries(value))
 }
 
 /** All that Chroma keeps as a record's metadata: the document and the URI go under keys of their own. */
@@ -42,8 +46,6 @@ export function listsUnknown(what: string): Error {
   })
 }
 
-function scalarJson(value: RecordMetadataScalar): string {
-  if (typeof value === 'bigint') return String(value)
-  if (typeof value === 'number' && Number.isInteger(value)) return value.toFixed(1)
-  return JSON.stringify(value)
+function objectJson(entries: readonly (readonly [string, unknown])[]): string {
+  return `{${entries.map(([key, value]) => `${JSON.stringify(key)}:${exactJson(value)}`).join(',')}}`
 }
