@@ -320,6 +320,31 @@ describe('chops collection push', () => {
       }
     })
 
+    it('refuses a token that no header can hold', async () => {
+      for (const token of [`${SECRET}\nsecond line`, `${SECRET}€`, `${SECRET}\u007F`]) {
+        const {json} = await chopsJson<ErrorOutput>(args('odd-name_1'), {env: {CHROMA_TOKEN: token}})
+        expect(json.error).to.include({code: 'usage', exitCode: 2})
+        expect(JSON.stringify(json)).not.to.contain(SECRET)
+      }
+    })
+
+    it('takes a password with a percent sign that is not escaped as it is', async () => {
+      const url = server.url.replace('http://', 'http://user:100%@')
+      const {code} = await chops([
+        'collection',
+        'push',
+        persistDir,
+        '-c',
+        'odd-name_1',
+        '--url',
+        url,
+        '--yes',
+      ])
+      expect(code).to.equal(0)
+      const authorization = `Basic ${Buffer.from('user:100%').toString('base64')}`
+      expect(server.requests.at(-1)?.headers).to.include({authorization})
+    })
+
     it('refuses what is no header or address without repeating it', async () => {
       const header = await failing(...args('odd-name_1', '--header', SECRET))
       expect(header).to.include({code: 'usage', exitCode: 2})
@@ -335,6 +360,8 @@ describe('chops collection push', () => {
       )
       expect(url).to.include({code: 'usage', exitCode: 2})
       expect(JSON.stringify(url)).not.to.contain(SECRET)
+      const page = ['collection', 'push', persistDir, '-c', 'odd-name_1', '--url', `${server.url}/#/x`]
+      expect(await failing(...page)).to.include({code: 'usage', exitCode: 2})
     })
   })
 

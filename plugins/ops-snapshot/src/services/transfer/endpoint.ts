@@ -19,6 +19,9 @@ export interface EndpointOptions {
 /** The name of an HTTP header (RFC 9110, token), then `:` or `=`, then its value. */
 const HEADER = /^([\w!#$%&'*+.^`|~-]+)\s*[:=]\s*(.+)$/
 
+/** What no value of a header can hold. */
+const UNSENDABLE = /[^\t\u0020-\u007E\u0080-\u00FF]/
+
 /**
  * Understands what the user said about a server. A token goes where Chroma's servers look for one: in `x-chroma-token`
  * and as a bearer; a user name and a password in the URL go into the header of basic authentication. A header that is
@@ -31,12 +34,18 @@ export function parseEndpoint({headers = [], token, url}: EndpointOptions): Endp
   const own: Record<string, string> = {}
   const secrets: string[] = []
   if (parsed.username !== '') {
-    const [user, password] = [decodeURIComponent(parsed.username), decodeURIComponent(parsed.password)]
+    const [user, password] = [decoded(parsed.username), decoded(parsed.password)]
     own.authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
     secrets.push(password, parsed.password)
   }
 
   if (token !== undefined && token !== '') {
+    if (UNSENDABLE.test(token.trim())) {
+      throw usage('The token holds a character that HTTP cannot send.', {
+        next: 'Give it without line breaks and control characters, in the environment variable CHROMA_TOKEN.',
+      })
+    }
+
     own['x-chroma-token'] = token
     own.authorization = `Bearer ${token}`
     secrets.push(token)
@@ -44,7 +53,7 @@ export function parseEndpoint({headers = [], token, url}: EndpointOptions): Endp
 
   for (const header of headers) {
     const [, name = '', value = ''] = HEADER.exec(header) ?? []
-    if (name === '' || /[^\t\u0020-\u00FF]/.test(value)) {
+    if (name === '' || UNSENDABLE.test(value)) {
       throw usage('A --header is not of the form "Name: value".', {
         next: "Give it as --header 'X-Name: value', without control characters.",
       })
@@ -66,9 +75,18 @@ export function parseEndpoint({headers = [], token, url}: EndpointOptions): Endp
 
 function parseUrl(url: string): URL {
   const parsed = URL.canParse(url) ? new URL(url) : undefined
-  if (parsed && (parsed.protocol === 'http:' || parsed.protocol === 'https:') && parsed.search === '')
-    return parsed
+  const isHttp = parsed?.protocol === 'http:' || parsed?.protocol === 'https:'
+  if (parsed && isHttp && parsed.search === '' && parsed.hash === '') return parsed
   throw usage('The --url is not the address of a server.', {
     next: 'Give it as http://HOST:PORT or https://HOST, as in http://localhost:8000.',
   })
+}
+
+/** A percent sign that begins no escape stands for itself: a password is often written into the URL as it is. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
