@@ -162,6 +162,23 @@ describe('chops collection pull', () => {
     expect(stored?.json).to.contain('"dimensions":512,').and.contain('"temperature":1.0}')
   })
 
+  it('refuses an embedding that the server cannot say, and changes nothing', async () => {
+    const {body} = server.collections.get('default_tenant/default_database/empty') as FakeCollection
+    const record = {document: null, embedding: [1, Number.NaN], metadata: null, uri: null}
+    server.collections.set('default_tenant/default_database/broken', {
+      body,
+      dimension: 2,
+      id: randomUUID(),
+      records: new Map([['nan', record]]),
+    })
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const error = await failing(...args(persistDir, 'broken'))
+    expect(error).to.include({code: 'damaged', exitCode: 4})
+    expect(error.message).to.contain('The embedding of the record "nan"')
+    const {json} = await chopsJson<{collections: {name: string}[]}>(['collection', 'list', persistDir])
+    expect(json.collections.map(({name}) => name)).not.to.include('copy')
+  })
+
   it('changes nothing with --dry-run, nor for a name that is taken or unknown', async () => {
     const {persistDir} = unpackFixture('chroma-1.5.9')
     const before = fingerprint(persistDir)

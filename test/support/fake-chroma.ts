@@ -197,9 +197,10 @@ function act(collection: FakeCollection, action: string, body: Record<string, un
   ]
 }
 
-/** As the servers write numbers: a float has a fraction, also when it is whole. */
+/** As the servers write numbers: a float has a fraction, also when it is whole, and what JSON cannot say is null. */
 function exactJson(value: unknown): string {
   if (typeof value === 'bigint') return String(value)
+  if (typeof value === 'number' && !Number.isFinite(value)) return 'null'
   if (typeof value === 'number') return Number.isInteger(value) ? value.toFixed(1) : String(value)
   if (Array.isArray(value)) return `[${value.map((item) => exactJson(item)).join(',')}]`
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'

@@ -241,8 +241,11 @@ function remoteCollection(data: unknown): RemoteCollection {
   }
 }
 
-function embeddingOf(values: null | number[] | undefined): Float32Array | undefined {
-  return values ? Float32Array.from(values, Number) : undefined
+/** JSON has `null` for what is no number, as engines before 1.5 let into a collection. */
+function embeddingOf(values: (null | number)[] | null | undefined): Float32Array | undefined {
+  return values
+    ? Float32Array.from(values, (value) => (value === null ? Number.NaN : Number(value)))
+    : undefined
 }
 
 function metadataOf(metadata: unknown, owner: string): null | RecordMetadata {

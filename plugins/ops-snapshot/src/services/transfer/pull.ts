@@ -204,6 +204,16 @@ class Pull {
         )
       }
 
+      const unsaid = records.find(({embedding}) => !embedding?.every((value) => Number.isFinite(value)))
+      if (unsaid) {
+        throw damaged(
+          `The embedding of the record ${JSON.stringify(unsaid.id)} has a value on the server that is no finite number, which JSON cannot say.`,
+          {
+            next: 'Nothing was changed; embed the record again on the server, and run the command with --resume.',
+          },
+        )
+      }
+
       await file.append(records)
       options.onStep?.('copy', file.ids.size, ids.length)
     })

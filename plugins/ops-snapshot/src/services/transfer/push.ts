@@ -227,7 +227,14 @@ class Push {
 
 /** Checked here, because a server may take such a value and keep another. */
 function requireSendable(batch: readonly ChromaRecord[], {isPython, version}: ChromaServer): void {
-  for (const {id, metadata} of batch) {
+  for (const {embedding, id, metadata} of batch) {
+    if (!embedding?.every((value) => Number.isFinite(value))) {
+      throw usage(
+        `The embedding of the record ${JSON.stringify(id)} has a value that is no finite number, which JSON cannot say.`,
+        {next: 'Embed the record again with Chroma, then run the command again with --resume.'},
+      )
+    }
+
     for (const [key, value] of Object.entries(metadata ?? {})) {
       const what = `The metadata ${JSON.stringify(key)} of the record ${JSON.stringify(id)}`
       if (isPython && Array.isArray(value)) {
