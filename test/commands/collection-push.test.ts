@@ -255,6 +255,14 @@ describe('chops collection push', () => {
       expect(server.count('/upsert')).to.equal(1)
     })
 
+    it('says that a request is too large for it, and what to do', async () => {
+      upserts([{body: '<html>413 Request Entity Too Large</html>', status: 413}])
+      const error = await failing(...args('defaults', '--parallel', '1'))
+      expect(error).to.include({code: 'damaged', exitCode: 4})
+      expect(error.message).to.contain('does not take a request this large')
+      expect(error.next).to.contain('--batch-size').and.contain('--resume')
+    })
+
     it('says what it refuses', async () => {
       upserts([
         {
@@ -385,5 +393,14 @@ describe('chops collection push', () => {
     const error = await failing(...args('churned'))
     expect(error).to.include({code: 'usage', exitCode: 2})
     expect(error.message).to.match(/The metadata "f" of the record "id-\d+" is infinite/)
+  })
+
+  it('refuses an embedding that JSON cannot say, and names the record', async () => {
+    const {topic} = await locate(persistDir, 'odd-name_1')
+    const vector = new Float32Array(8).fill(Number.NaN, 3, 4)
+    await appendLog(persistDir, topic, [{id: 'broken', metadata: null, operation: 0, vector}])
+    const error = await failing(...args('odd-name_1'))
+    expect(error).to.include({code: 'usage', exitCode: 2})
+    expect(error.message).to.contain('The embedding of the record "broken"')
   })
 })

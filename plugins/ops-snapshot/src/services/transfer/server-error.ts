@@ -69,7 +69,15 @@ function sentenceOf(error: ServerError, server: string, doing: string): ChopsErr
     })
   }
 
-  if (status === 507 || status === 413 || FULL.test(detail)) {
+  // Most often of a proxy: nginx lets 1 MB through when it is told nothing.
+  if (status === 413) {
+    return damaged(`The server at ${server} does not take a request this large (${doing}): ${detail}.`, {
+      cause,
+      next: `Send fewer records at once with --batch-size, or raise the limit of the server or of the proxy before it. ${RESUME}`,
+    })
+  }
+
+  if (status === 507 || FULL.test(detail)) {
     return damaged(`The server at ${server} has no room left (${doing}): ${detail}.`, {
       cause,
       next: `Make room on the server, or raise its quota. ${RESUME}`,
