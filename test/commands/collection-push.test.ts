@@ -126,6 +126,19 @@ describe('chops collection push', () => {
     expect(body).to.contain('"round":2.0').and.contain('"floats":[1.0,0.5]')
   })
 
+  it("keeps integers and floats apart in the collection's own metadata too", async () => {
+    const {id} = await locate(persistDir, 'odd-name_1')
+    await withDatabase(persistDir, async (db) => {
+      const insert =
+        'INSERT INTO collection_metadata (collection_id, key, int_value, float_value) VALUES (?, ?, ?, ?)'
+      await db.run(insert, [id, 'version', null, 2])
+      await db.run(insert, [id, 'big', 9_007_199_254_740_993n, null])
+    })
+    await chops(args('odd-name_1'))
+    const {body} = received('default_tenant/default_database/odd-name_1')
+    expect(body.metadata).to.deep.include({big: 9_007_199_254_740_993n, version: 2})
+  })
+
   it('with --dry-run shows the plan and sends nothing', async () => {
     const {code, json} = await chopsJson<CollectionPushOutput>(args('churned', '--dry-run'))
     expect(code).to.equal(0)

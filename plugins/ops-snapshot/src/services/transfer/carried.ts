@@ -1,10 +1,4 @@
-import {
-  type Collection,
-  type HnswParameters,
-  type Metadata,
-  rustDefaults,
-  type Space,
-} from '@chops/core/catalog'
+import {type Collection, type HnswParameters, rustDefaults, type Space} from '@chops/core/catalog'
 import type {Generation} from '@chops/core/persist-dir'
 import type {RecordMetadata} from '@chops/core/records'
 
@@ -36,31 +30,21 @@ const METADATA = {
 
 const CARRIED = Object.keys(CONFIGURATION) as (keyof typeof CONFIGURATION)[]
 
-/** A collection's metadata with integers and floats apart; the catalog tells them apart only where they differ. */
-function exactMetadata(metadata: Metadata | null): null | RecordMetadata {
-  const entries = Object.entries(metadata ?? {}).flatMap(([key, value]) => {
-    if (value === null) return []
-    return [[key, Number.isSafeInteger(value) ? BigInt(value as number) : value] as const]
-  })
-  return entries.length === 0 ? null : Object.fromEntries(entries)
-}
-
 /** What a new collection on a server is to be: parameters of the index, embedding function and metadata of this one. */
 export function carriedCollection(
-  {metadata, parameterSources}: Collection,
+  {parameterSources}: Collection,
   parameters: HnswParameters,
-  {isPython, name}: {isPython: boolean; name: string},
+  {isPython, metadata, name}: {isPython: boolean; metadata: null | RecordMetadata; name: string},
 ): NewCollection {
-  const own = exactMetadata(metadata)
   if (isPython) {
-    return {configuration: {}, metadata: {...own, ...parameterMetadata(parameters)}, name}
+    return {configuration: {}, metadata: {...metadata, ...parameterMetadata(parameters)}, name}
   }
 
   const hnsw = configurationOf(parameters)
   const embeddingFunction = embeddingFunctionOf(parameterSources)
   return {
     configuration: {hnsw, ...(embeddingFunction && {embedding_function: embeddingFunction})},
-    metadata: own,
+    metadata,
     name,
   }
 }

@@ -10,6 +10,7 @@ import {batchesOf} from './batches.js'
 import {carriedCollection} from './carried.js'
 import {ChromaServer, type RemoteCollection} from './chroma-server.js'
 import {differenceOf} from './compare.js'
+import {readOwnMetadata} from './own-metadata.js'
 import {inParallel} from './parallel.js'
 import {requireFitting} from './plan-push.js'
 import {retrying} from './retry.js'
@@ -58,8 +59,9 @@ export async function push(plan: PushPlan, endpoint: Endpoint, options: Transfer
     const reader = await RecordReader.open(dir, collection, {signal})
     try {
       const transfer = new Push(plan, endpoint, reader, options)
+      const own = {metadata: await readOwnMetadata(dir, collection.id), name: plan.target.name}
       return await transfer.run(({isPython}) =>
-        carriedCollection(collection, hnswParametersOf(dir, collection), {isPython, name: plan.target.name}),
+        carriedCollection(collection, hnswParametersOf(dir, collection), {...own, isPython}),
       )
     } finally {
       reader.close()
