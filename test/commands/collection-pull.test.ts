@@ -192,6 +192,15 @@ describe('chops collection pull', () => {
     expect(fingerprint(persistDir)).to.deep.equal(before)
   })
 
+  it('refuses an empty place for the copy', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    for (const flag of ['--to-database', '--to-tenant']) {
+      const {code, message} = await failing(...args(persistDir, 'churned', flag, ''))
+      expect(code).to.equal('usage')
+      expect(message).to.contain(`${flag} is empty`)
+    }
+  })
+
   it('makes no directory where there is none', async () => {
     const missing = join(temporaryFolder(), 'none')
     const {exitCode, message} = await failing(...args(missing, 'churned'))

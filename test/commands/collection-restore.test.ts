@@ -168,6 +168,19 @@ describe('collection restore', () => {
     expect(fingerprint(persistDir)).to.deep.equal(before)
   })
 
+  it('refuses an empty name or place, as of an unset variable in a script', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const file = await takeSnapshot(persistDir, CHURNED)
+    const before = fingerprint(persistDir)
+    for (const flag of ['--as', '--database', '--tenant']) {
+      const {code, stderr} = await chops(['collection', 'restore', persistDir, '-i', file, '-y', flag, ''])
+      expect(code).to.equal(2)
+      expect(stderr).to.include(`${flag} is empty`)
+    }
+
+    expect(fingerprint(persistDir)).to.deep.equal(before)
+  })
+
   it('takes the place of a damaged collection, keeps its index as a backup, and its id', async () => {
     const {persistDir} = unpackFixture('chroma-0.6.3')
     const whole = unpackFixture('chroma-0.6.3').persistDir

@@ -1,4 +1,15 @@
+import {usage} from '@chops/core/errors'
 import * as Flags from '@oclif/core/flags'
+
+/** What something new is to be called. */
+export const newName = Flags.custom<string>({
+  helpValue: 'NAME',
+  async parse(input, _, {name}) {
+    if (input !== '') return input
+    // An unset variable of a script: no Chroma makes anything without a name, and hardly anybody finds it again.
+    throw usage(`--${name} is empty.`, {next: 'Give a name, or leave the flag out.'})
+  },
+})
 
 /** How `collection push` and `collection pull` reach a server and deal with it. */
 export const serverFlags = {
@@ -43,7 +54,7 @@ export const serverFlags = {
 
 /** Where the copy goes, if not to the same name, database and tenant. */
 export const targetFlags = {
-  as: Flags.string({description: 'name of the copy [default: the same]', helpValue: 'NAME'}),
-  'to-database': Flags.string({description: 'database of the copy [default: the same]', helpValue: 'NAME'}),
-  'to-tenant': Flags.string({description: 'tenant of the copy [default: the same]', helpValue: 'NAME'}),
+  as: newName({description: 'name of the copy [default: the same]'}),
+  'to-database': newName({description: 'database of the copy [default: the same]'}),
+  'to-tenant': newName({description: 'tenant of the copy [default: the same]'}),
 }

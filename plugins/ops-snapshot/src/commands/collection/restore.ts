@@ -3,6 +3,7 @@ import {generationText, type PersistDir} from '@chops/core/persist-dir'
 import * as Flags from '@oclif/core/flags'
 import {resolve} from 'node:path'
 
+import {newName} from '../../flags.js'
 import {planText, questionText, restoredLines} from '../../render/restore.js'
 import {countsTable} from '../../render/snapshot.js'
 import {UNVERIFIABLE_ROWS} from '../../render/verify.js'
@@ -50,23 +51,18 @@ The snapshot is verified: its seal and whether its rows fit together first, ever
   ]
 
   static override flags = {
-    as: Flags.string({
-      description: 'name of the restored collection [default: as in the snapshot]',
-      helpValue: 'NAME',
-    }),
-    database: Flags.string({
+    as: newName({description: 'name of the restored collection [default: as in the snapshot]'}),
+    database: newName({
       char: 'd',
       description: 'database to restore into, made if missing [default: as in the snapshot]',
-      helpValue: 'NAME',
     }),
     input: Flags.string({char: 'i', description: 'the snapshot', helpValue: 'FILE', required: true}),
     replace: Flags.boolean({
       default: false,
       description: 'put it in the place of a collection of that name, whose index is kept as a backup',
     }),
-    tenant: Flags.string({
+    tenant: newName({
       description: 'tenant to restore into, made if missing [default: as in the snapshot]',
-      helpValue: 'NAME',
     }),
     ...changeFlags,
   }
