@@ -289,6 +289,16 @@ describe('chops collection push', () => {
       expect(error.next).to.contain('--as')
     })
 
+    it('says that an older server knows no lists', async () => {
+      const message =
+        'Failed to deserialize the JSON body into the target type: metadatas[0].tags: data did not match any variant of untagged enum UpdateMetadataValue at line 1 column 160'
+      upserts([{body: message, status: 422}])
+      const error = await failing(...args('churned', '--parallel', '1'))
+      expect(error).to.include({code: 'usage', exitCode: 2})
+      expect(error.message).to.contain('metadatas[0].tags')
+      expect(error.next).to.contain('Chroma 1.5 or later')
+    })
+
     it('says that nothing listens there, at once', async () => {
       const {url} = server
       server.stop()

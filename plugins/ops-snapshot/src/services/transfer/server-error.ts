@@ -41,7 +41,17 @@ const RESUME = 'Nothing is lost on either side; run the command again with --res
 /** The servers say so each in its own words: SQLite's, Chroma Cloud's, the operating system's. */
 const FULL = /quota exceeded|billing limit|no space left|database or disk is full|disk quota/i
 
-const DIMENSION = /dimension/i
+const SEE = 'See what it says; names, sizes and metadata have to fit that server.'
+
+/** What to do about what a server refuses, by what it says. */
+const REMEDIES: [pattern: RegExp, next: string][] = [
+  [
+    /dimension/i,
+    'Embeddings of another dimension need a collection of their own: give it another name with --as.',
+  ],
+  // From 1.0 to 1.4, whose answer to a question for the version does not tell them from 1.5.
+  [/UpdateMetadataValue/, 'Lists in the metadata of records need a server of Chroma 1.5 or later.'],
+]
 
 /**
  * Turns a failed request into what the user is told; anything else comes back as it is.
@@ -104,9 +114,7 @@ function sentenceOf(error: ServerError, server: string, doing: string): ChopsErr
       `The server at ${server} does not accept the request (${doing}, status ${status}): ${detail}.`,
       {
         cause,
-        next: DIMENSION.test(detail)
-          ? 'Embeddings of another dimension need a collection of their own: give it another name with --as.'
-          : 'See what it says; names, sizes and metadata have to fit that server.',
+        next: REMEDIES.find(([pattern]) => pattern.test(detail))?.[1] ?? SEE,
       },
     )
   }
