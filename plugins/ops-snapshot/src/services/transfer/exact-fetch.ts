@@ -1,6 +1,6 @@
 import {parseExactJson} from '@chops/core/records'
 
-import {ServerError} from './server-error.js'
+import {ServerError, TOO_LONG} from './server-error.js'
 
 /** How much of what a server says goes into a message. */
 const DETAIL_LENGTH = 300
@@ -35,8 +35,10 @@ function parseAnswer(text: string, status: number): unknown {
 }
 
 function noAnswer(error: unknown): unknown {
-  const {cause, name} = error as {cause?: {code?: string; message?: string}; name?: string}
+  const {cause, code, name} = error as {cause?: {code?: string}; code?: string; name?: string}
   if (name === 'AbortError' || name === 'TimeoutError') return error
+  // What is too long for one text (512 MB) came whole, and would come again.
+  if (code === TOO_LONG) return new ServerError('its answer is too long', undefined, {cause: error, code})
   return new ServerError(REASONS[cause?.code ?? ''] ?? cause?.code ?? 'the connection broke', undefined, {
     cause: error,
     code: cause?.code,

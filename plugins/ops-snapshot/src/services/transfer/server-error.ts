@@ -24,7 +24,10 @@ export class ServerError extends Error {
   }
 }
 
-/** Failures to connect that waiting does not cure: certificates, and addresses that are none. */
+/** The code of Node's error for a text beyond 512 MB. */
+export const TOO_LONG = 'ERR_STRING_TOO_LONG'
+
+/** Failures that waiting does not cure: certificates, addresses that are none, and answers that are too long. */
 const PERMANENT = new Set([
   'CERT_HAS_EXPIRED',
   'DEPTH_ZERO_SELF_SIGNED_CERT',
@@ -33,6 +36,7 @@ const PERMANENT = new Set([
   'ERR_SSL_WRONG_VERSION_NUMBER',
   'ERR_TLS_CERT_ALTNAME_INVALID',
   'SELF_SIGNED_CERT_IN_CHAIN',
+  TOO_LONG,
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ])
 
@@ -65,6 +69,13 @@ export function explain(error: unknown, server: string, doing: string): unknown 
 function sentenceOf(error: ServerError, server: string, doing: string): ChopsError {
   const {detail, options, status} = error
   const cause = error
+  if (options.code === TOO_LONG) {
+    return damaged(`The server at ${server} answers with more than chops can take at once (${doing}).`, {
+      cause,
+      next: `Ask for fewer records at once with --batch-size. ${RESUME}`,
+    })
+  }
+
   if (status === undefined) {
     return notFound(`The server at ${server} cannot be reached (${doing}): ${detail}.`, {
       cause,
