@@ -461,6 +461,29 @@ describe('hnsw rebuild', () => {
       expect(fingerprint(persistDir)).to.deep.equal(before)
     })
 
+    it('that never had a vector gets the parameters that were asked for', async () => {
+      const changes = {m: 24, space: 'cosine'} as const
+      for (const name of FIXTURES) {
+        const {persistDir} = unpackFixture(name)
+        const {after, status} = await rebuildOf(persistDir, {changes, name: 'empty'})
+        expect(status, name).to.equal('parameters changed')
+        expect(after, name).to.include({...changes, hasMetadata: false})
+        const again = await rebuildOf(persistDir, {changes, name: 'empty'})
+        expect(again.status, name).to.equal('nothing to rebuild')
+      }
+    })
+
+    it('that never had a vector says that only its parameters change', async () => {
+      const {persistDir} = unpackFixture('chroma-1.5.9')
+      const command = ['hnsw', 'rebuild', persistDir, '-c', 'empty', '-y']
+      const {stdout} = await chops([...command, '--space', 'ip'])
+      expect(stdout).to.include('There is no index to rebuild, the collection has no vectors: its first one')
+      expect(stdout).to.match(/Changed the parameters of collection empty .*, which has no vectors yet\./)
+      const {json} = await chopsJson<HnswRebuildOutput>([...command, '--space', 'cosine'])
+      expectToMatchSchema('hnsw-rebuild', json)
+      expect(json.rebuilt[0]).to.include({backup: null, method: null, status: 'parameters changed'})
+    })
+
     it('whose vectors are all in the log builds its first index', async () => {
       for (const name of ['chroma-0.4.24', 'chroma-0.6.3', 'chroma-1.5.9'] as const) {
         const {expected, persistDir} = unpackFixture(name)

@@ -43,7 +43,7 @@ export interface SwitchedIndex<T> {
  * @param owner the collection by its id; it is read again under the write lock, because another process may have
  * replaced the index since
  * @param build writes the five files, synced, into the empty folder that `stage` makes, and verifies them; without a
- * result nothing is changed
+ * result the index stays, and what `build` itself wrote to SQLite is committed
  */
 export async function switchIndex<T>(
   dir: PersistDir,

@@ -2,6 +2,7 @@ import type {Collection} from '../catalog/catalog.js'
 import type {HnswParameters} from '../catalog/hnsw-parameters.js'
 import type {PersistDir} from '../persist-dir/persist-dir.js'
 
+import {vectorSegmentOf} from '../catalog/catalog.js'
 import {writeHnswParameters} from '../catalog/write-hnsw-parameters.js'
 import {requireFreeSpace} from '../change/disk-space.js'
 import {type SwitchedIndex, switchIndex} from '../change/index-switch.js'
@@ -28,7 +29,8 @@ const GRAPH_BYTES_PER_LINK = 4
  * it in force.
  *
  * @param dir opened for writing
- * @returns undefined when the collection has no vector at all
+ * @returns undefined when the collection has no vector at all: then only its parameters are changed, with which the engine
+ * is going to make its first index
  * @throws ChopsError `damaged` when the vectors or the log cannot be read, or the memory or the disk has no room; nothing
  * is changed then
  */
@@ -45,7 +47,11 @@ export async function rebuildIndex(
   return switchIndex(dir, owner, switchOptions, async (stage, collection) => {
     requireMemory((await estimateMemory(dir, collection, {m: changes.m})).full, options.maxMemory)
     const source = await readIndexSource(dir, collection, {signal: options.signal})
-    if (!source) return
+    if (!source) {
+      await writeHnswParameters(dir, owner, vectorSegmentOf(dir, collection).id, changes)
+      return
+    }
+
     const parameters = {...source.parameters, ...changes}
     await requireFreeSpace(dir.path, indexBytes(source, parameters.m), 'the new index')
     const written = await writeRebuiltIndex(dir, source, parameters, await stage(), options)

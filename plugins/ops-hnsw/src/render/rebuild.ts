@@ -13,12 +13,23 @@ export function changesTable(changes: ParameterChange[]): TableData {
 }
 
 /** How the new index is made, and why. */
-export function methodText({method, reason}: Pick<RebuildPlan, 'method' | 'reason'>): string {
-  return `${method === 'repair' ? 'by repair of its graph' : 'in full'} (${reason ?? 'no vectors'})`
+function methodText({method, reason}: Pick<RebuildPlan, 'method' | 'reason'>): string {
+  return `${method === 'repair' ? 'by repair of its graph' : 'in full'} (${reason})`
+}
+
+/** What is going to happen to the index, in a sentence. */
+export function planText(plan: RebuildPlan): string {
+  if (plan.method === null) {
+    return plan.changes.length > 0
+      ? 'There is no index to rebuild, the collection has no vectors: its first one is going to be made with these parameters.'
+      : 'There is no index to rebuild, the collection has no vectors.'
+  }
+
+  return `The new index is made ${methodText(plan)}.${memoryText(plan)}`
 }
 
 /** A sentence to go on with. */
-export function memoryText({memoryBytes}: Pick<RebuildPlan, 'memoryBytes'>): string {
+function memoryText({memoryBytes}: Pick<RebuildPlan, 'memoryBytes'>): string {
   return memoryBytes === null ? '' : ` It takes up to ${formatBytes(memoryBytes)} of memory.`
 }
 
@@ -26,6 +37,8 @@ export function memoryText({memoryBytes}: Pick<RebuildPlan, 'memoryBytes'>): str
 export function resultLines(result: RebuildResult): string[] {
   if (result.status === 'nothing to rebuild')
     return [`Nothing to rebuild: ${collectionText(result)} has no vectors.`]
+  if (result.status === 'parameters changed')
+    return [`Changed the parameters of ${collectionText(result)}, which has no vectors yet.`]
   const applied =
     result.appliedRows === 0 ? '' : `, ${formatCount(result.appliedRows)} pending log rows applied`
   return [

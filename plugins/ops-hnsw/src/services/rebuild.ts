@@ -45,7 +45,7 @@ export interface RebuildResult extends RebuildPlan {
   /** Recall of the ten nearest at ef 100 against an exact search, on a sample of the index's own vectors. */
   recall: null | number
   sampleSize: number
-  status: 'nothing to rebuild' | 'rebuilt'
+  status: 'nothing to rebuild' | 'parameters changed' | 'rebuilt'
   /** What the user should know about the new index, which is in force. */
   warnings: string[]
 }
@@ -85,7 +85,7 @@ export async function planRebuild(
   }
 }
 
-/** Carries a plan out and describes the new index. */
+/** Carries a plan out and describes the new index, or the parameters that a collection without vectors has now. */
 export async function rebuild(
   dir: PersistDir,
   plan: RebuildPlan,
@@ -93,9 +93,14 @@ export async function rebuild(
 ): Promise<RebuildResult> {
   const owner = {id: plan.collectionId}
   const rebuilt = await rebuildIndex(dir, owner, {...options, changes: changedParameters(plan.changes)})
-  if (!rebuilt) return {...plan, ...NOTHING}
-  const {backup, result, warning} = rebuilt
+  if (!rebuilt && plan.changes.length === 0) return {...plan, ...NOTHING}
   const {after, unreadable} = await describeAfter(dir, owner)
+  if (!rebuilt) {
+    const warnings = unreadable === undefined ? [] : [unreadable]
+    return {...plan, ...NOTHING, after, status: 'parameters changed', warnings}
+  }
+
+  const {backup, result, warning} = rebuilt
   return {
     ...plan,
     after,
@@ -126,7 +131,7 @@ const NOTHING = {
   warnings: [] as string[],
 } as const
 
-/** The new index is in force by now, so that whatever goes wrong is worth a warning and no more. */
+/** The change is in force by now, so that whatever goes wrong is worth a warning and no more. */
 async function describeAfter(
   dir: PersistDir,
   owner: Pick<Collection, 'id'>,
@@ -135,7 +140,7 @@ async function describeAfter(
     return {after: await describeIndex(dir, await findCollection(dir, owner)), unreadable: undefined}
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    const unreadable = `The new index is in force, but its details could not be read: ${reason}`
+    const unreadable = `The change is in force, but the details of the index could not be read: ${reason}`
     return {after: null, unreadable}
   }
 }

@@ -12,7 +12,7 @@ import * as Flags from '@oclif/core/flags'
 
 import {constructionFlags, parametersOf, runtimeFlags} from '../../flags.js'
 import {hnswInfoTables} from '../../render/hnsw-info.js'
-import {changesTable, memoryText, methodText, resultLines} from '../../render/rebuild.js'
+import {changesTable, planText, resultLines} from '../../render/rebuild.js'
 import {selectFragmented} from '../../services/fragmented.js'
 import {planRebuild, rebuild, type RebuildPlan, type RebuildResult} from '../../services/rebuild.js'
 
@@ -148,7 +148,7 @@ The new index is built beside the old one, read back and verified, and put in fo
         this.warn(`${plan.damage} A new index is made from its vectors, which can be read.`)
       if (plan.before) await this.table(...hnswInfoTables(plan.before))
       if (plan.changes.length > 0) await this.table(changesTable(plan.changes))
-      this.log(`The new index is made ${methodText(plan)}.${memoryText(plan)}`)
+      this.log(planText(plan))
     }
   }
 }
