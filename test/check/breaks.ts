@@ -383,6 +383,12 @@ export const BREAKS: Break[] = [
     remains: ['H1', 'X1'],
   },
   {
+    apply: sql('PRAGMA journal_mode = WAL'),
+    finds: [],
+    informs: ['S7'],
+    name: 'a journal mode that Chroma does not use',
+  },
+  {
     async apply(persistDir) {
       mkdirSync(join(persistDir, NOWHERE))
       writeFileSync(join(persistDir, NOWHERE, 'header.bin'), '')

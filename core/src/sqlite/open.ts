@@ -28,6 +28,8 @@ export interface OpenedDatabase extends Database {
   isCurrent(): boolean
   /** How the file was opened: a command that shows a recovered copy should say so. */
   readonly source: Source
+  /** The file is in WAL mode. An immutable connection does not know: its PRAGMA journal_mode says "delete". */
+  readonly walMode: boolean
 }
 
 /**
@@ -51,7 +53,7 @@ export async function openDatabase(file: string, options: OpenOptions): Promise<
     return Object.assign(db, opened)
   }
 
-  const {path} = inspectDatabaseFile(file)
+  const {path, walMode} = inspectDatabaseFile(file)
   const db = await connect({
     access: 'write',
     busyTimeout: busyTimeout ?? WRITE_BUSY_TIMEOUT_MS,
@@ -59,5 +61,5 @@ export async function openDatabase(file: string, options: OpenOptions): Promise<
     file,
     path,
   })
-  return Object.assign(db, {isCurrent: () => true, source: 'direct' as const})
+  return Object.assign(db, {isCurrent: () => true, source: 'direct' as const, walMode})
 }

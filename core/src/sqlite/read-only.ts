@@ -24,6 +24,7 @@ export interface ReadOnlyDatabase {
   /** See `OpenedDatabase`. */
   isCurrent: () => boolean
   source: Source
+  walMode: boolean
 }
 
 export interface ReadOnlyOptions extends CopyOptions {
@@ -48,7 +49,7 @@ async function openCopy(
   file: string,
   source: Source,
   {busyTimeout, driver, ...options}: ReadOnlyOptions,
-): Promise<ReadOnlyDatabase | undefined> {
+): Promise<Omit<ReadOnlyDatabase, 'walMode'> | undefined> {
   const copy = await copyForRecovery(file, options)
   if (!copy) return undefined
   const {fingerprint, path, remove} = copy
@@ -88,7 +89,7 @@ export async function openReadOnly(file: string, options: ReadOnlyOptions): Prom
       try {
         const db = await connect({access, busyTimeout, driver, file, path: found.path})
         const isCurrent = (): boolean => access === 'read' || isUnchanged(file, found.fingerprint)
-        return {db, isCurrent, source: 'direct'}
+        return {db, isCurrent, source: 'direct', walMode: found.walMode}
       } catch (error) {
         if (primaryCode(error) !== SQLITE_READONLY) throw error
       }
@@ -98,7 +99,7 @@ export async function openReadOnly(file: string, options: ReadOnlyOptions): Prom
     const now = inspectDatabaseFile(file)
     const source = now.journal ? 'recovered copy' : 'merged copy'
     const copy = now.journal || now.wal || now.shm ? await openCopy(file, source, options) : undefined
-    if (copy) return copy
+    if (copy) return {...copy, walMode: now.walMode}
     await setTimeout(RETRY_MS)
   }
 

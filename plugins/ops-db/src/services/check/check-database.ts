@@ -122,7 +122,7 @@ async function checkAll(
   findings: Findings,
   options: CheckOptions,
 ): Promise<LedgerRow[]> {
-  const {databaseFile, db, failure, isRecovered, path} = dir
+  const {databaseFile, db, failure, path} = dir
   if (!db) return []
   if (failure) findings.add('S3', `${failure.message} ${failure.next ?? ''}`.trim())
   const generation =
@@ -144,7 +144,7 @@ async function checkAll(
     signal: options.signal,
   }
   const ahead = await readAhead(context)
-  await checkSqlite(context, isRecovered)
+  await checkSqlite(context, dir)
   await checkSchema(context)
   context.onStep('catalog', 0, 1)
   await findings.guard('S1', 'The catalog', () => checkCatalog(context))

@@ -22,6 +22,7 @@ export interface CheckedDirectory {
   /** The database was left in the middle of a write, and is read from a private copy. */
   isRecovered: boolean
   path: string
+  walMode: boolean
   warnings: string[]
 }
 
@@ -34,7 +35,7 @@ export async function openForCheck(path: string): Promise<CheckedDirectory> {
   const directory = resolve(path)
   const databaseFile = join(directory, DATABASE_FILE)
   await requireChromaDirectory(directory, databaseFile)
-  const common = {databaseFile, isRecovered: false, path: directory, warnings: []}
+  const common = {databaseFile, isRecovered: false, path: directory, walMode: false, warnings: []}
   let db: OpenedDatabase
   try {
     db = await openDatabase(databaseFile, {mode: 'read'})
@@ -45,7 +46,8 @@ export async function openForCheck(path: string): Promise<CheckedDirectory> {
 
   const isRecovered = db.source === 'recovered copy'
   const warnings = db.source === 'direct' ? [] : [recoveredText(databaseFile, db.source)]
-  const opened = {...common, close: () => db.close(), db, isRecovered, warnings}
+  const {walMode} = db
+  const opened = {...common, close: () => db.close(), db, isRecovered, walMode, warnings}
   try {
     return {...opened, failure: undefined, generation: await readGeneration(db, databaseFile)}
   } catch (error) {

@@ -1,6 +1,8 @@
 import {findFtsProblem, FTS_SHADOW_TABLES, FTS_TABLE, withoutFalseAlarm} from '@chops/core/fts'
 
 import type {CheckContext} from './context.js'
+import type {CheckedDirectory} from './open.js'
+
 import {byFix, commandLine} from './finding.js'
 import {listText} from './list-text.js'
 
@@ -20,7 +22,10 @@ const ABOUT_FTS = /\bFTS5?\b|virtual table/i
 const ABOUT_INDEX = /^(?:row \d+ missing from index|wrong # of entries in index|non-unique entry in index)/
 
 /** S1, S2 and S7: what SQLite itself says of the file. */
-export async function checkSqlite(context: CheckContext, isRecovered: boolean): Promise<void> {
+export async function checkSqlite(
+  context: CheckContext,
+  {isRecovered, walMode}: Pick<CheckedDirectory, 'isRecovered' | 'walMode'>,
+): Promise<void> {
   const {databaseFile, db, findings, onStep, path} = context
   if (isRecovered) {
     findings.add(
@@ -30,11 +35,7 @@ export async function checkSqlite(context: CheckContext, isRecovered: boolean): 
     )
   }
 
-  const mode = await db.get<{journal_mode: string}>('PRAGMA journal_mode')
-  if (mode && mode.journal_mode !== 'delete') {
-    const message = `The journal mode is ${mode.journal_mode}; Chroma itself uses delete.`
-    findings.add('S7', message, {severity: 'I'})
-  }
+  if (walMode) findings.add('S7', 'The journal mode is wal; Chroma itself uses delete.', {severity: 'I'})
 
   onStep('sqlite', 0, 1)
   await findings.guard('S1', `The integrity of ${databaseFile}`, async () => {
