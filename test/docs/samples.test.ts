@@ -24,7 +24,8 @@ function steady(output: string, folder: string, known: string): string {
       .replaceAll(/_backup_\d{14}/g, '_backup_YYYYMMDDhhmmss')
       .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'YYYY-MM-DDThh:mm:ss.sssZ')
       .replaceAll(/[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/g, (id) => (known.includes(id) ? id : '<new id>'))
-      .replaceAll(/\d+\.\d +│$/gm, '0.0     │')
+      // The seconds of a step of maintain; a table of two columns has parameters.
+      .replaceAll(/(?<=^│(?:[^│]+│){3} )\d+\.\d +│$/gm, '0.0     │')
       // The page has the folder's name in it many times.
       .replaceAll(/report\.html \([\d.]+KiB\)/g, 'report.html (35.0KiB)')
       .replaceAll(/ +$/gm, '')
