@@ -1,6 +1,6 @@
 import {expect} from 'chai'
 import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs'
-import {join} from 'node:path'
+import {dirname, join} from 'node:path'
 
 import type {CollectionSnapshotOutput} from '../../plugins/ops-snapshot/src/commands/collection/snapshot.js'
 
@@ -218,7 +218,15 @@ describe('collection snapshot', () => {
     expect(readdirSync(folder)).to.have.members(names)
   })
 
-  it('refuses a place inside of the directory that belongs to Chroma, and a folder that is not there', async () => {
+  it('makes the folders that its file is to lie in, as the Python tool does', async () => {
+    const {persistDir} = unpackFixture('chroma-1.5.9')
+    const file = join(temporaryFolder(), 'backups', 'today', 'churned.sqlite3')
+    const {code, stderr} = await chops(['collection', 'snapshot', persistDir, '-c', 'churned', '-o', file])
+    expect(code, stderr).to.equal(0)
+    expect(readdirSync(dirname(file))).to.deep.equal(['churned.sqlite3'])
+  })
+
+  it('refuses a place inside of the directory that belongs to Chroma, and makes no folder there', async () => {
     const {persistDir} = unpackFixture('chroma-1.5.9')
     for (const file of [join(persistDir, 'chroma.sqlite3'), join(persistDir, 'nowhere', 'file')]) {
       const {code} = await chops(['collection', 'snapshot', persistDir, '-c', 'churned', '-o', file, '-y'])

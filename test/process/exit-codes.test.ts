@@ -159,7 +159,6 @@ describe('exit codes', () => {
   }
 
   const writing = [
-    ['collection', 'snapshot', persistDir, '-c', 'defaults', '-o'],
     ['db', 'backup', persistDir, '-o'],
     ['db', 'report', persistDir, '-y', '-o'],
     ['maintain', persistDir, '--dry-run', '--metrics-file'],
