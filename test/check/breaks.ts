@@ -359,6 +359,19 @@ export const BREAKS: Break[] = [
     name: 'a log row that adds a record without a vector',
   },
   {
+    async apply(persistDir) {
+      const {topic: own} = await locate(persistDir, 'inner_product')
+      await appendLog(persistDir, own, [
+        {id: 'ip1', metadata: '{"n": NaN}', operation: 1, vector: new Float32Array(8)},
+      ])
+      await sql(
+        `UPDATE max_seq_id SET seq_id = (SELECT MAX(seq_id) FROM embeddings_queue) WHERE segment_id = ${segment('METADATA', 'inner_product')}`,
+      )(persistDir)
+    },
+    finds: ['W8'],
+    name: 'a log row of a Python engine whose metadata has a NaN',
+  },
+  {
     apply: sql("UPDATE embeddings_queue_config SET config_json_str = '{'"),
     finds: ['W9'],
     name: 'a configuration of the log that is not JSON',

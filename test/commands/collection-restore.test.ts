@@ -108,6 +108,35 @@ describe('collection restore', () => {
     })
   }
 
+  it('leaves out of the log what only a Python engine reads, where the records have it already', async () => {
+    const from = unpackFixture('chroma-0.6.3').persistDir
+    const {metadataSegment, topic} = await locate(from, 'churned')
+    const applied = metadataSegment?.maxSeqId ?? 0
+    const {changes} = await withDatabase(from, (db) =>
+      db.run(`UPDATE embeddings_queue SET metadata = '{"n": NaN}' WHERE topic = ? AND seq_id <= ?`, [
+        topic,
+        applied,
+      ]),
+    )
+    const file = await takeSnapshot(from, CHURNED)
+    for (const [target, left] of [
+      ['chroma-1.5.9', 0],
+      ['chroma-0.6.3', changes],
+    ] as const) {
+      const to = unpackFixture(target).persistDir
+      await restore(to, file, '--as', 'moved')
+      const {topic: moved} = await locate(to, 'moved')
+      const [row] = await withDatabase(to, (db) =>
+        db.all<{count: number}>(
+          'SELECT COUNT(*) AS count FROM embeddings_queue WHERE topic = ? AND NOT json_valid(metadata)',
+          [moved],
+        ),
+      )
+      expect(row?.count, target).to.equal(left)
+      await expectSame([from, CHURNED], [to, {...CHURNED, name: 'moved'}])
+    }
+  })
+
   it('refuses lists in the metadata where the older Chroma has no place for them', async () => {
     const from = unpackFixture('chroma-1.5.9').persistDir
     const to = unpackFixture('chroma-1.0.16').persistDir

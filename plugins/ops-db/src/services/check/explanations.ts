@@ -91,6 +91,14 @@ export const EXPLANATIONS: readonly Explanation[] = [
   },
   {
     cause:
+      'Chroma 1.x cannot read a row of the log that waits for the index. Most often an upgrade brought it: Chroma up to 0.6 takes NaN and infinities as metadata (pandas gives NaN for a missing value), which is no JSON.',
+    error: 'Failed to pull logs from the log store',
+    findings: ['W8'],
+    next: 'Nothing is lost: "chops wal commit" brings the vectors into the index, and Chroma reads on behind those rows.',
+    pattern: /failed to pull logs/i,
+  },
+  {
+    cause:
       'A newer Chroma has migrated the directory, and this one is too old to open it. There is no way back.',
     error: 'range start index 10 out of range for slice of length 9',
     findings: ['S3'],

@@ -177,8 +177,17 @@ export async function checkOrder(context: CheckContext, applied: Applied): Promi
 }
 
 /** W8, from the pass over the log. */
-export function checkRows({findings, path, selected}: CheckContext, pending: PendingLog): void {
+export function checkRows({findings, generation, path, selected}: CheckContext, pending: PendingLog): void {
   for (const collection of selected) {
+    const unreadable = generation.engine === 'rust' ? pending.unreadable.get(collection.topic) : undefined
+    if (unreadable) {
+      findings.add(
+        'W8',
+        `${counted(unreadable.seqIds.length, 'log row')} that Chroma 1.x cannot read, so that every call fails: first row ${unreadable.seqIds[0]} ${unreadable.what}. The records have it already; only the index waits for the vectors.`,
+        {collection, command: commandLine('wal', 'commit', path)},
+      )
+    }
+
     const unusable = pending.unusable.get(collection.topic)
     if (!unusable) continue
     findings.add(

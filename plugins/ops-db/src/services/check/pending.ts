@@ -18,16 +18,18 @@ export const PENDING = {
   vectorThere: 1,
 } as const
 
-/** The first row of a collection that no engine can apply, and how many there are. */
+/** Rows of a collection that an engine cannot apply. */
 export interface UnusableRows {
   seqIds: number[]
-  /** Goes on after the row's number. */
+  /** What is wrong with the first one; goes on after its number. */
   what: string
 }
 
 export interface PendingLog {
   /** Marks of PENDING by id, by topic. */
   byTopic: Map<string, IdTable>
+  /** Rows that only the index waits for, and whose metadata only a Python engine reads: it has NaN and infinities. */
+  unreadable: Map<string, UnusableRows>
   unusable: Map<string, UnusableRows>
 }
 
@@ -43,6 +45,7 @@ interface Row {
 }
 
 const PAGE = 5000
+const NOT_JSON = 'has metadata that is not JSON'
 
 /**
  * Goes once through the rows of the log that some segment has not applied.
@@ -56,7 +59,7 @@ export async function readPending(
   applied: ReadonlyMap<string, number>,
   logEnd: number,
 ): Promise<PendingLog> {
-  const pending: PendingLog = {byTopic: new Map(), unusable: new Map()}
+  const pending: PendingLog = {byTopic: new Map(), unreadable: new Map(), unusable: new Map()}
   const collections = new Map(facts.collections.map((collection) => [collection.topic, collection]))
   const positions = facts.collections.map((collection) => {
     const vector = applied.get(collection.id) ?? 0
@@ -92,11 +95,11 @@ function take(pending: PendingLog, collection: CollectionFacts, vectorApplied: n
   const waitsForRecord = row.seq_id > (collection.metadataSegment?.maxSeqId ?? 0)
   const what = defectOf(row, collection.dimension, waitsForVector, waitsForRecord)
   if (what !== undefined) {
-    const unusable = pending.unusable.get(row.topic) ?? {seqIds: [], what}
-    unusable.seqIds.push(row.seq_id)
-    pending.unusable.set(row.topic, unusable)
+    note(pending.unusable, row, what)
     return
   }
+
+  if (row.metadataState === 'not JSON') note(pending.unreadable, row, NOT_JSON)
 
   const table = pending.byTopic.get(row.topic) ?? new IdTable()
   pending.byTopic.set(row.topic, table)
@@ -115,6 +118,12 @@ function take(pending: PendingLog, collection: CollectionFacts, vectorApplied: n
   }
 
   table.setMarks(slot, marks)
+}
+
+function note(rows: Map<string, UnusableRows>, {seq_id: seqId, topic}: Row, what: string): void {
+  const known = rows.get(topic) ?? {seqIds: [], what}
+  known.seqIds.push(seqId)
+  rows.set(topic, known)
 }
 
 /** Why no engine can apply a row (`rust/log/src/sqlite_log.rs`, `read`; `apply_log_chunk` in `local_hnsw.rs`). */
@@ -138,7 +147,7 @@ function defectOf(
   }
 
   if (waitsForRecord) {
-    if (metadataState === 'not JSON') return 'has metadata that is not JSON'
+    if (metadataState === 'not JSON') return NOT_JSON
     if (metadataState !== 'text' && metadataState !== 'none' && metadataState !== 'null')
       return `has a document that is no text but ${metadataState}`
   }

@@ -16,7 +16,7 @@ import {Findings} from '../check/context.js'
 import {readFacts} from '../check/facts.js'
 import {readPending} from '../check/pending.js'
 import {deleteLeftovers} from './leftovers.js'
-import {moveUnusableRows} from './lists.js'
+import {clearUnreadableMetadata, moveUnusableRows} from './log-rows.js'
 import {repairPositions} from './positions.js'
 
 export interface RowRepairs {
@@ -47,19 +47,20 @@ export async function repairRows(dir: PersistDir, repairs: RowRepairs): Promise<
   if (ids.has('Y6')) await setDimensions(context)
   if (ids.has('Y7')) await alignParameters(dir, facts)
   if (ids.has('W9')) await resetLogConfig(dir)
-  const file = ids.has('W8') ? await moveUnusable(dir, repairs) : undefined
+  const file = ids.has('W8') ? await repairLogRows(dir, repairs) : undefined
   if (ids.has('W3')) await extendLog(dir)
   await deleteLeftovers(dir, repairs, facts)
   if (ids.has('X1')) await deleteVectors(dir, repairs.ledger, facts)
   return file
 }
 
-async function moveUnusable(
+async function repairLogRows(
   dir: PersistDir,
   {fileForUnusable, signal}: RowRepairs,
 ): Promise<string | undefined> {
   const context = contextOf(dir, await readFacts(dir), signal)
   const pending = await readPending(context, await readApplied(context), await readLogEnd(dir))
+  await clearUnreadableMetadata(dir, pending)
   return moveUnusableRows(dir, pending, fileForUnusable)
 }
 

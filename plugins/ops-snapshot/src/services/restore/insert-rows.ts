@@ -42,7 +42,7 @@ export async function insertCollectionRows(
   })
   await insertPositions(dir, options)
   await insertOwnMetadata(dir, snapshot, options.ids)
-  await insertLog(dir, options)
+  await insertLog(dir, snapshot, options)
 }
 
 async function insertPositions(
@@ -81,11 +81,22 @@ async function insertOwnMetadata(
   }
 }
 
-async function insertLog({db}: PersistDir, {positions, topic}: InsertOptions): Promise<void> {
+/**
+ * The Python engines write NaN and infinities into the metadata of a row, which the Rust engines refuse to read. Where the
+ * records have it already, only the vector of the row is still wanted.
+ */
+async function insertLog(
+  {db, generation}: PersistDir,
+  {collection}: Snapshot,
+  {positions, topic}: InsertOptions,
+): Promise<void> {
+  // Rows up to this one lose such metadata.
+  const applied = generation.engine === 'rust' ? (collection.metadata.maxSeqId ?? 0) : 0
   await db.run(
     `INSERT INTO main.embeddings_queue (seq_id, created_at, operation, topic, id, vector, encoding, metadata)
-     SELECT ? + ROW_NUMBER() OVER (ORDER BY seq_id), created_at, operation, ?, id, vector, encoding, metadata
+     SELECT ? + ROW_NUMBER() OVER (ORDER BY seq_id), created_at, operation, ?, id, vector, encoding,
+            CASE WHEN seq_id > ? OR json_valid(metadata) THEN metadata END
      FROM ${SNAPSHOT}.embeddings_queue ORDER BY seq_id`,
-    [positions.base, topic],
+    [positions.base, topic, applied],
   )
 }
