@@ -17,3 +17,11 @@ export {
   readSegmentIndex,
   type SegmentIndex,
 } from './segment-index.js'
+export {
+  inspectSourceFiles,
+  readSettled,
+  requireSettled,
+  requireUnchanged,
+  type SourceFile,
+  type SourceFiles,
+} from './source-files.js'

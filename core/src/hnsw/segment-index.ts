@@ -2,7 +2,7 @@ import {join} from 'node:path'
 
 import type {PersistDir} from '../persist-dir/persist-dir.js'
 
-import {type Collection, hnswParametersOf} from '../catalog/catalog.js'
+import {type Collection, hnswParametersOf, type Segment} from '../catalog/catalog.js'
 import {exists} from '../persist-dir/exists.js'
 import {segmentFolder} from '../persist-dir/segment-folders.js'
 import type {ScanOptions} from './files.js'
@@ -12,6 +12,7 @@ import {INDEX_METADATA_FILE, type IndexMetadataSummary, readIndexMetadata} from 
 import {type Level0Chunk, level0Chunks} from './level0.js'
 import {linkListProblems} from './link-lists.js'
 import {assertNoProblem, problemError} from './problems.js'
+import {readSettled} from './source-files.js'
 
 /** The HNSW folder of a collection, counted exactly from its files and without loading the index. */
 export interface SegmentIndex {
@@ -33,7 +34,7 @@ export interface SegmentIndex {
  * An index that was never persisted is healthy: Chroma makes the folder with its first write and fills it every
  * `sync_threshold` writes (user-visible records are in the log until then).
  *
- * @throws ChopsError `damaged` that names the file and what is wrong with it
+ * @throws ChopsError `damaged` that names the file and what is wrong with it, `in-use` when Chroma keeps writing it
  */
 export async function readSegmentIndex(
   dir: PersistDir,
@@ -43,6 +44,14 @@ export async function readSegmentIndex(
   const segment = collection.vectorSegment
   if (!segment) return undefined
   const folder = segmentFolder(dir.path, segment.id)
+  return readSettled(folder, () => readFiles(dir, collection, {...options, folder, segment}), options.signal)
+}
+
+async function readFiles(
+  dir: PersistDir,
+  collection: Collection,
+  {folder, segment, ...options}: ScanOptions & {folder: string; segment: Segment},
+): Promise<SegmentIndex> {
   const metadataFile = join(folder, INDEX_METADATA_FILE)
   const hasMetadata = await exists(metadataFile)
   const hasHeader = await exists(join(folder, 'header.bin'))

@@ -1,7 +1,7 @@
 import {type Collection, hnswParametersOf, type Space} from '@chops/core/catalog'
-import {fragmentationOf, readSegmentIndex, type SegmentIndex} from '@chops/core/hnsw'
+import {fragmentationOf, readSegmentIndex, readSettled, type SegmentIndex} from '@chops/core/hnsw'
 import type {GraphReport} from '@chops/core/index-files'
-import {generationText, type PersistDir, sizeOf} from '@chops/core/persist-dir'
+import {generationText, type PersistDir, segmentFolder, sizeOf} from '@chops/core/persist-dir'
 
 /** The 18 metrics of an index, under the names the Python tool gave them. Sizes are in bytes. */
 export interface HnswInfo {
@@ -55,7 +55,7 @@ export async function describeIndex(
   options: HnswInfoOptions = {},
 ): Promise<HnswInfo> {
   const parameters = hnswParametersOf(dir, collection)
-  const index = await readSegmentIndex(dir, collection, options)
+  const {graph, index} = await readIndex(dir, collection, options)
   const size = index ? await sizeOf(index.folder) : {allocated: 0, apparent: 0}
   return {
     batchSize: parameters.batchSize,
@@ -67,7 +67,7 @@ export async function describeIndex(
     efConstruction: parameters.constructionEf,
     efSearch: parameters.searchEf,
     fragmentationLevel: index ? fragmentationOf(index) : 0,
-    graph: options.verbose ? await readGraph(index, options) : null,
+    graph,
     hasMetadata: index?.metadata !== undefined,
     indexAllocated: size.allocated,
     indexSize: size.apparent,
@@ -83,6 +83,20 @@ export async function describeIndex(
     tenant: collection.tenant,
     totalElementsAdded: index?.metadata?.totalElementsAdded ?? 0,
   }
+}
+
+async function readIndex(
+  dir: PersistDir,
+  collection: Collection,
+  options: HnswInfoOptions,
+): Promise<{graph: GraphReport | null; index: SegmentIndex | undefined}> {
+  const read = async () => {
+    const index = await readSegmentIndex(dir, collection, options)
+    return {graph: options.verbose ? await readGraph(index, options) : null, index}
+  }
+
+  const segment = collection.vectorSegment
+  return segment ? readSettled(segmentFolder(dir.path, segment.id), read, options.signal) : read()
 }
 
 async function readGraph(

@@ -1,12 +1,12 @@
 import {type Collection, findCollection, hnswParametersOf} from '@chops/core/catalog'
 import {allEnded, betweenWrites, createOutputFile, requireFreeSpace} from '@chops/core/change'
 import {damaged, inUse} from '@chops/core/errors'
+import {inspectSourceFiles, requireSettled, requireUnchanged, type SourceFiles} from '@chops/core/hnsw'
 import {requireSoundSegment} from '@chops/core/index-files'
 import {type PersistDir, segmentFolder} from '@chops/core/persist-dir'
 import {attach, createDatabase, type Database, openCommitted, transaction} from '@chops/core/sqlite'
 import {stat} from 'node:fs/promises'
 import {dirname} from 'node:path'
-import {setTimeout as sleep} from 'node:timers/promises'
 
 import type {Compression} from '../format/compression.js'
 import {digestTables} from '../format/digest-tables.js'
@@ -15,7 +15,6 @@ import {reserveSeal, seal} from '../format/seal.js'
 import {DDL, FORMAT_VERSION, indexBytes} from '../format/tables.js'
 import {copyRows, SOURCE} from './copy-rows.js'
 import {countsOf, type SnapshotCounts} from '../format/counts.js'
-import {inspectSourceFiles, requireUnchanged, type SourceFiles} from './source-files.js'
 import {writeIndexFile} from './write-index.js'
 
 export interface SnapshotOptions {
@@ -34,9 +33,6 @@ export interface TakenSnapshot {
 /** Of so many bytes on, a snapshot has large pages: SQLite takes a page at a time, and a small file would be mostly empty. */
 const LARGE = 16 * 1024 * 1024
 const LARGE_PAGE = 65_536
-
-/** A process that writes index files has changed one of them within this time. */
-const WRITING_MS = 300
 
 /**
  * Writes one collection into a file of its own: its rows, its log, its index files, and checksums of all of them. The
@@ -168,9 +164,7 @@ async function requireSound(
   const cosine = hnswParametersOf(dir, collection).space === 'cosine'
   const metadata = await requireSoundSegment(folder, {cosine, dimension}, {signal}).catch(
     async (error: unknown) => {
-      // Files that Chroma is writing look damaged until it is done with them.
-      await sleep(WRITING_MS, undefined, {signal})
-      await requireUnchanged(source)
+      await requireSettled(source, signal)
       throw error
     },
   )

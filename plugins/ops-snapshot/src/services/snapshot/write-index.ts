@@ -1,13 +1,13 @@
 import type {Database} from '@chops/core/sqlite'
 
 import {damaged} from '@chops/core/errors'
+import type {SourceFile} from '@chops/core/hnsw'
 import {createHash} from 'node:crypto'
 import {open} from 'node:fs/promises'
 import {availableParallelism} from 'node:os'
 
 import {compress, type Compression} from '../format/compression.js'
 import {CHUNK_BYTES} from '../format/tables.js'
-import type {SourceFile} from './source-files.js'
 
 export interface WriteIndexOptions {
   compression: Compression

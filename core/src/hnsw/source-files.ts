@@ -1,7 +1,14 @@
-import {inUse} from '@chops/core/errors'
-import {INDEX_FILES} from '@chops/core/persist-dir'
 import {stat} from 'node:fs/promises'
 import {join} from 'node:path'
+import {setTimeout as sleep} from 'node:timers/promises'
+
+import {ChopsError, inUse} from '../errors.js'
+import {INDEX_FILES} from '../persist-dir/segment-folders.js'
+
+/** A process that writes index files has changed one of them within this time. */
+const WRITING_MS = 300
+
+const ATTEMPTS = 5
 
 export interface SourceFile {
   name: (typeof INDEX_FILES)[number]
@@ -47,4 +54,41 @@ export async function requireUnchanged({folder, state}: SourceFiles): Promise<vo
     file: folder,
     next: 'Run the command again when Chroma is not writing, or stop it.',
   })
+}
+
+/**
+ * Files that Chroma is writing look damaged until it is done with them: waits for what it may still write.
+ *
+ * @throws ChopsError `in-use` when one of the files has changed since
+ */
+export async function requireSettled(source: SourceFiles, signal?: AbortSignal): Promise<void> {
+  await sleep(WRITING_MS, undefined, {signal})
+  await requireUnchanged(source)
+}
+
+/**
+ * Reads index files; where they look damaged, and Chroma is just writing them, they are read again.
+ *
+ * @throws ChopsError what `read` throws of files that stay as they are, `in-use` when they keep changing
+ */
+export async function readSettled<T>(
+  folder: string,
+  read: () => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    const source = await inspectSourceFiles(folder)
+    try {
+      return await read()
+    } catch (error) {
+      if (!isOfKind(error, 'damaged')) throw error
+      const change = await requireSettled(source, signal).catch((error: unknown) => error)
+      if (change === undefined) throw error
+      if (!isOfKind(change, 'in-use') || attempt === ATTEMPTS) throw change
+    }
+  }
+}
+
+function isOfKind(error: unknown, kind: ChopsError['kind']): boolean {
+  return error instanceof ChopsError && error.kind === kind
 }
