@@ -23,7 +23,7 @@ describe('a rebuild whose index is in force', () => {
     expect(rebuilt[0]).to.include({after: null, status: 'rebuilt'})
     expect(rebuilt[0]?.warnings).to.have.lengthOf(1)
     expect(rebuilt[0]?.warnings[0]).to.match(
-      /^The new index is in force, but its details could not be read: /,
+      /^The change is in force, but the details of the index could not be read: /,
     )
   })
 })
