@@ -39,6 +39,27 @@ describe('the precision in which a graph is built', () => {
     expect(await recallIn('f32')).to.be.above((await recallIn('bf16')) + 0.01)
   })
 
+  it('is all of f32 where rounding makes all vectors the same, and their order a matter of chance', async () => {
+    const near = clusters(1, 'l2')
+    const far = {...near, vectors: near.vectors.map((value) => 1000 + value)}
+    expect(await choosePrecision(far, 'l2')).to.equal('f32')
+  })
+
+  it('costs no recall where half of it is chosen for vectors that are hard to search', async () => {
+    const elements = {
+      dimension: DIMENSION,
+      labels: [...Array.from({length: COUNT}).keys()],
+      vectors: numbers(COUNT * DIMENSION, 3),
+    }
+    expect(await choosePrecision(elements, 'l2')).to.equal('bf16')
+    const recallIn = async (precision: 'bf16' | 'f32'): Promise<number> => {
+      const {folder} = await build({elements, precision, space: 'l2'}, 'usearch')
+      return (await verifyIndex({elements, folder, space: 'l2'})).recall
+    }
+
+    expect(await recallIn('bf16')).to.be.within((await recallIn('f32')) - 0.02, 1)
+  })
+
   it('is half of f32 for exact copies, of which one is as good as another', async () => {
     expect(await choosePrecision(clusters(0, 'cosine'), 'cosine')).to.equal('bf16')
   })

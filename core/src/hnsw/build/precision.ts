@@ -39,7 +39,7 @@ export async function choosePrecision(
   return kept.reduce((sum, share) => sum + share, 0) / QUERIES < ENOUGH ? 'f32' : 'bf16'
 }
 
-/** Share of the nearest candidates that are the nearest of rounded vectors as well, up to ties. */
+/** Share of the nearest candidates that are the nearest of rounded vectors as well; of equal distances any will do. */
 function keptNeighbours(
   {dimension, vectors}: IndexElements,
   space: Space,
@@ -53,7 +53,8 @@ function keptNeighbours(
   const distance = plainDistance(space, dimension)
   const nearest = [...distances]
     .map((exact, i) => ({exact, rounded: distance(rounded, 0, (i + 1) * dimension)}))
-    .sort((a, b) => a.rounded - b.rounded)
+    // Of what rounding makes equal, the wrong one may be found.
+    .sort((a, b) => a.rounded - b.rounded || b.exact - a.exact)
     .slice(0, K)
   return nearest.filter(({exact}) => exact <= (distances[K - 1] as number)).length / K
 }
