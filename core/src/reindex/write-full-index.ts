@@ -5,7 +5,6 @@ import type {IndexSource} from './source.js'
 import {allEnded} from '../change/all-ended.js'
 import {ChopsError} from '../errors.js'
 import {buildIndex, type BuildOptions, type BuildShape, startEngine} from '../hnsw/build/build-index.js'
-import type {IndexElements} from '../hnsw/build/elements.js'
 import type {Engine} from '../hnsw/build/engine.js'
 import {syncIndex} from '../hnsw/build/index-files.js'
 import {choosePrecision} from '../hnsw/build/precision.js'
@@ -24,27 +23,11 @@ import {
 /** It builds on one thread, and what it builds is what Chroma's engines would. */
 const LAST_ENGINE = 'hnswlib-node'
 
-type Attempt = Pick<BuildOptions, 'engine' | 'precision'> & {enough: number}
-
-/** How a graph is built, and again in the next way while its recall is below what the way before has to reach. */
-async function attemptsFor(
-  elements: IndexElements,
-  {space}: HnswParameters,
-  {signal}: StageOptions,
-): Promise<Attempt[]> {
-  const precision = await choosePrecision(elements, space, {signal})
-  const last: Attempt[] = [
-    {enough: LOW_RECALL, precision: 'f32'},
-    {engine: LAST_ENGINE, enough: 0},
-  ]
-  return precision === 'f32' ? last : [{enough: 0.95, precision}, ...last]
-}
-
 /**
  * Builds the whole index anew into an empty folder: the vectors the ids own and the pending log, relabelled from 1 on
  * without gaps, with the parameters given. Vectors stay equal to the byte unless the space changes, see
- * `elementsForSpace`. The result is read back and verified; where its recall is low, the graph is built once more in a
- * slower way, at last by the reference library.
+ * `elementsForSpace`. The result is read back and verified; where its recall is low, the graph is built once more by the
+ * reference library.
  *
  * @throws ChopsError `damaged` when a source or the new index is not sound
  */
@@ -64,14 +47,14 @@ export async function writeFullIndex(
     const {elements, ids} = relabel(await readNewElements(source, parameters, options), pending.ids)
     const build = {...stage('build', options), efConstruction, elements, M, outDir: folder, space, threads}
     const verify = {...stage('verify', options), elements, folder, space}
-    const attempts = await attemptsFor(elements, parameters, options)
+    const precision = await choosePrecision(elements, space, {signal: options.signal})
     const meanwhile = () => writeMetadata(dir, source, ids, folder)
-    const {engine, verified} = await buildVerified(attempts, {...build, meanwhile, started}, verify)
+    const {engine, verified} = await buildVerified({...build, meanwhile, precision, started}, verify)
     return {elements: count, engine, method: 'full', verified}
   })
 }
 
-/** Starts the library for the first attempt before `work` has read what it is to build from. */
+/** Starts a library while `work` does what it can without it, and stops it in the end. */
 async function withEngine<T>(
   shape: BuildShape,
   signal: AbortSignal | undefined,
@@ -93,32 +76,33 @@ async function withEngine<T>(
 
 type Built = Pick<WrittenSegment, 'engine' | 'verified'>
 
-/** Builds until the recall is enough; the last way is taken as it is, or the one before where its library is missing. */
-async function buildVerified(
-  attempts: readonly Attempt[],
-  {started, ...build}: BuildOptions,
-  verify: VerifyOptions,
-): Promise<Built> {
-  let built: Built | undefined
-  for (const {enough, ...way} of attempts) {
-    if (built && !(await isInstalled({...build, ...way}))) return built
+/**
+ * A recall that is low after the first build is that of the vectors, not of the precision in which they are compared: where
+ * rounding matters, `choosePrecision` has said so. What the reference library makes of them is taken as it is.
+ */
+async function buildVerified(build: BuildOptions, verify: VerifyOptions): Promise<Built> {
+  const first = await buildOnce(build, verify)
+  if (first.verified.recall >= LOW_RECALL || first.engine === LAST_ENGINE) return first
+  const {dimension, labels} = build.elements
+  const last = {...build, engine: LAST_ENGINE, precision: 'f32'} as const
+  return withEngine({...last, count: labels.length, dimension}, build.signal, async (started) => {
+    if (!(await isInstalled(started))) return first
     await emptyFolder(build.outDir)
-    const {engine} = await buildIndex({...build, ...way, started: built ? undefined : started})
-    const verifying = verifyIndex({...verify, enough})
-    const [verified] = await allEnded([verifying, syncIndex(build.outDir)])
-    built = {engine, verified}
-    if (verified.recall >= enough || engine === LAST_ENGINE) return built
-  }
-
-  throw new Error('the last way to build is not enough')
+    return buildOnce({...last, started}, verify)
+  })
 }
 
-/** Whether the library of an attempt can be loaded: both are optional. */
-async function isInstalled(build: BuildOptions): Promise<boolean> {
-  const {dimension, labels} = build.elements
+async function buildOnce(build: BuildOptions, verify: VerifyOptions): Promise<Built> {
+  const {engine} = await buildIndex(build)
+  const verifying = verifyIndex({...verify, enough: LOW_RECALL})
+  const [verified] = await allEnded([verifying, syncIndex(build.outDir)])
+  return {engine, verified}
+}
+
+/** Whether the library could be loaded: both are optional. */
+async function isInstalled(started: Promise<Engine> | undefined): Promise<boolean> {
   try {
-    const engine = await startEngine({...build, count: labels.length, dimension}, build.signal)
-    await engine.stop()
+    await started
     return true
   } catch (error) {
     if (error instanceof ChopsError && error.kind === 'usage') return false
