@@ -108,6 +108,17 @@ describe('maintain', function () {
     })
   })
 
+  it('ends with 3 as well when there is nothing to do meanwhile', async function () {
+    if (!hasProcessFiles()) this.skip()
+    const persistDir = copyOfFixture('chroma-1.5.9')
+    await chops(['maintain', persistDir, '--yes'])
+    await whileOpenElsewhere(persistDir, async () => {
+      const {code, json} = await chopsJson<MaintainResult>(['maintain', persistDir, '--yes'])
+      expect(code).to.equal(3)
+      expect(json.remaining.map(({id}) => id)).to.deep.equal(['P1'])
+    })
+  })
+
   it('cures an index whose links are damaged, and leaves one whose ids are lost as it is', async () => {
     const persistDir = copyOfFixture('chroma-1.5.9')
     const curable = await locate(persistDir, 'churned')

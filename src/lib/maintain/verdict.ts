@@ -20,9 +20,14 @@ function isDealtWith({collection, command}: CheckFinding, {committed, rebuilt, s
   return steps.some(({status, step}) => step !== 'check' && status === 'done' && repairs(step))
 }
 
-/** 0 when all is well; the code of the step that failed; 1 for findings that remain, or a pass that was cut short. */
+/**
+ * 0 when all is well; the code of the step that failed; 1 for findings that remain, or a pass that was cut short; 3 when
+ * nothing is wrong but that another process has the directory open.
+ */
 export function exitCodeOf(pass: Pass): number {
   if (pass.exitCode !== undefined) return pass.exitCode
-  const isCutShort = pass.steps.some(({status}) => status === 'stopped')
-  return isCutShort || remainingFindings(pass).length > 0 ? EXIT_CODE.findings : EXIT_CODE.done
+  if (pass.steps.some(({status}) => status === 'stopped')) return EXIT_CODE.findings
+  const remaining = remainingFindings(pass)
+  if (remaining.length === 0) return EXIT_CODE.done
+  return remaining.every(({id}) => id === 'P1') ? EXIT_CODE['in-use'] : EXIT_CODE.findings
 }
