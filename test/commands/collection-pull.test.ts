@@ -1,6 +1,6 @@
 import {expect} from 'chai'
 import {randomUUID} from 'node:crypto'
-import {appendFileSync, existsSync, readdirSync} from 'node:fs'
+import {appendFileSync, existsSync, readdirSync, readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {setTimeout as sleep} from 'node:timers/promises'
 
@@ -11,7 +11,7 @@ import {openPersistDir} from '../../core/src/persist-dir/persist-dir.js'
 import {type ChromaRecord, RecordReader} from '../../core/src/records/index.js'
 import {startChops} from '../support/background.js'
 import {chops, chopsJson} from '../support/cli.js'
-import {busyAt, FakeChroma, type FakeCollection, noFault} from '../support/fake-chroma.js'
+import {busyAt, FakeChroma, type FakeCollection, type FakeRecord, noFault} from '../support/fake-chroma.js'
 import {type FixtureName, temporaryFolder, unpackFixture} from '../support/fixtures.js'
 import {giveNulDocuments, wordsOfNulDocuments} from '../support/full-text.js'
 import {expectToMatchSchema} from '../support/schemas.js'
@@ -177,6 +177,31 @@ describe('chops collection pull', () => {
     expect(error.message).to.contain('The embedding of the record "nan"')
     const {json} = await chopsJson<{collections: {name: string}[]}>(['collection', 'list', persistDir])
     expect(json.collections.map(({name}) => name)).not.to.include('copy')
+  })
+
+  it('refuses a list in the metadata before all is fetched, where the directory has no place for it', async () => {
+    const {persistDir} = unpackFixture('chroma-1.0.16')
+    const {body} = server.collections.get('default_tenant/default_database/empty') as FakeCollection
+    const plain = {document: null, embedding: [1, 2], metadata: null, uri: null}
+    server.collections.set('default_tenant/default_database/lists', {
+      body,
+      dimension: 2,
+      id: randomUUID(),
+      records: new Map<string, FakeRecord>([
+        ['a', {...plain, metadata: {tags: ['x', 'y']}}],
+        ...Array.from({length: 20}, (_, i): [string, FakeRecord] => [`b${i}`, plain]),
+      ]),
+    })
+    const before = fingerprint(persistDir)
+    const error = await failing(...args(persistDir, 'lists', '--batch-size', '1', '--parallel', '1'))
+    expect(error.exitCode).to.equal(2)
+    expect(error.message).to.equal(
+      'The metadata "tags" of the record "a" is a list, which the Chroma of this directory does not know.',
+    )
+    const [staging = '', ...others] = stagingFiles(persistDir)
+    expect(others).to.deep.equal([])
+    expect(readFileSync(join(persistDir, staging), 'utf8')).not.to.include('b0')
+    expect(fingerprint(persistDir).filter((line) => !line.startsWith(staging))).to.deep.equal(before)
   })
 
   it('changes nothing with --dry-run, nor for a name that is taken or unknown', async () => {

@@ -1,6 +1,7 @@
 import {formatCount, type TableData} from '@chops/core/output'
 
-import type {Pulled, PullPlan} from '../services/transfer/pull.js'
+import type {PullPlan} from '../services/transfer/plan-pull.js'
+import type {Pulled} from '../services/transfer/pull.js'
 
 export function pullPlanTable({
   collection,

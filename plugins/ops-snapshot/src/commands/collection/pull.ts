@@ -4,7 +4,8 @@ import * as Flags from '@oclif/core/flags'
 import {serverFlags, targetFlags} from '../../flags.js'
 import {pulledLines, pullPlanTable} from '../../render/pull.js'
 import {parseEndpoint} from '../../services/transfer/endpoint.js'
-import {planPull, pull, type Pulled, type PullPlan} from '../../services/transfer/pull.js'
+import {planPull, type PullPlan} from '../../services/transfer/plan-pull.js'
+import {pull, type Pulled} from '../../services/transfer/pull.js'
 
 export interface CollectionPullOutput {
   chromaVersion: string
@@ -91,6 +92,7 @@ A token belongs into the environment variable CHROMA_TOKEN. It appears in no out
         pull(plan, endpoint, {
           batchSize: flags['batch-size'],
           force: flags.force,
+          generation: dir.generation,
           onStep,
           parallel: flags.parallel,
           patience,

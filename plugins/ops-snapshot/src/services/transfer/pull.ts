@@ -1,45 +1,30 @@
-import {findCollection, fullName, readCatalog, type Space} from '@chops/core/catalog'
+import {findCollection} from '@chops/core/catalog'
 import {requireFreeSpace, withWriteAccess} from '@chops/core/change'
 import {damaged, notFound, usage} from '@chops/core/errors'
-import type {PersistDir} from '@chops/core/persist-dir'
+import type {Generation, PersistDir} from '@chops/core/persist-dir'
 import {RecordReader} from '@chops/core/records'
 import {commitLog, type Stage} from '@chops/core/reindex'
 
 import type {Endpoint} from './endpoint.js'
-import type {TransferTarget} from './plan-push.js'
+import type {PullPlan} from './plan-pull.js'
 
-import {parametersOf, spaceOf} from './carried.js'
-import {ChromaServer, type Place, type RemoteCollection} from './chroma-server.js'
+import {parametersOf} from './carried.js'
+import {ChromaServer, type RemoteCollection} from './chroma-server.js'
 import {differenceOf} from './compare.js'
 import {inParallel} from './parallel.js'
 import {retrying} from './retry.js'
 import {insertCollection} from './insert-collection.js'
 import {speaking} from './server-error.js'
 import {StagingFile} from './staging-file.js'
-
-export interface PullPlan {
-  collection: string
-  collectionId: string
-  database: string
-  dimension: null | number
-  persistDirectory: string
-  records: number
-  serverVersion: string
-  space: Space
-  target: {
-    database: string
-    name: string
-    tenant: string
-  }
-  tenant: string
-  url: string
-}
+import {requireStorable} from './storable.js'
 
 export type PullStep = 'build' | 'copy' | 'verify' | 'write'
 
 export interface PullOptions {
   batchSize?: number | undefined
   force?: boolean | undefined
+  /** Of the directory. */
+  generation: Generation
   onStep?: ((step: PullStep, done: number, total: number) => void) | undefined
   parallel: number
   patience: number
@@ -66,51 +51,6 @@ const SAMPLE = 200
 const COMPARED_AT_ONCE = 50
 /** Log, tables and index take about this many times the bytes of the vectors. */
 const ROOM = 5
-
-/**
- * Finds out what a pull would do and changes nothing.
- *
- * @throws ChopsError `not-found` when the server has no such collection, `usage` when the directory has one of the name
- */
-export async function planPull(
-  dir: PersistDir,
-  endpoint: Endpoint,
-  source: Place & {name: string},
-  {patience, signal, target}: {patience: number; signal: AbortSignal; target: TransferTarget},
-): Promise<PullPlan> {
-  const {database, name, tenant} = source
-  const place = {
-    database: target.database ?? database,
-    name: target.as ?? name,
-    tenant: target.tenant ?? tenant,
-  }
-  await requireFree(dir, place)
-  const look = async (): Promise<PullPlan> => {
-    const server = await ChromaServer.connect(endpoint, {database, tenant}, signal)
-    const remote = await server.describe(name)
-    if (!remote) {
-      throw notFound(`The server at ${endpoint.baseUrl} has no collection ${tenant}/${database}/${name}.`, {
-        next: 'Choose another with --collection, --database and --tenant.',
-      })
-    }
-
-    return {
-      collection: name,
-      collectionId: remote.id,
-      database,
-      dimension: remote.dimension,
-      persistDirectory: dir.path,
-      records: await server.count(remote),
-      serverVersion: server.version,
-      space: spaceOf(remote),
-      target: place,
-      tenant,
-      url: endpoint.baseUrl,
-    }
-  }
-
-  return speaking(endpoint, 'meeting it', () => retrying(look, {isFirst: true, patience, signal}))
-}
 
 /**
  * Fetches the records of a planned pull into a file of the directory, then makes the collection in one transaction, then
@@ -192,28 +132,13 @@ class Pull {
     options.onStep?.('copy', ids.length - missing.length, ids.length)
     await inParallel(chunks(missing, size), options.parallel, async (some) => {
       const records = await this.asking('reading records', () => server.get(remote, some))
-      const bare = records.find(
-        ({embedding}) => embedding?.length !== (remote.dimension ?? embedding?.length),
-      )
-      if (bare || records.length !== some.length) {
-        throw damaged(
-          bare
-            ? `The record ${JSON.stringify(bare.id)} has no embedding of ${remote.dimension ?? 'any'} dimensions on the server.`
-            : `Records of ${this.plan.collection} went away on the server while they were read.`,
-          {next: 'Nothing was changed; see to it on the server, and run the command again.'},
-        )
+      if (records.length !== some.length) {
+        throw damaged(`Records of ${this.plan.collection} went away on the server while they were read.`, {
+          next: 'Nothing was changed; see to it on the server, and run the command again.',
+        })
       }
 
-      const unsaid = records.find(({embedding}) => !embedding?.every((value) => Number.isFinite(value)))
-      if (unsaid) {
-        throw damaged(
-          `The embedding of the record ${JSON.stringify(unsaid.id)} has a value on the server that is no finite number, which JSON cannot say.`,
-          {
-            next: 'Nothing was changed; embed the record again on the server, and run the command with --resume.',
-          },
-        )
-      }
-
+      requireStorable(records, {dimension: remote.dimension, generation: options.generation})
       await file.append(records)
       options.onStep?.('copy', file.ids.size, ids.length)
     })
@@ -298,15 +223,6 @@ class Pull {
 
     return speaking(this.endpoint, doing, () => retrying(request, {onRetry, patience, signal}))
   }
-}
-
-async function requireFree(dir: PersistDir, place: Place & {name: string}): Promise<void> {
-  const {collections} = await readCatalog(dir)
-  const found = collections.find((collection) => fullName(collection) === fullName(place))
-  if (!found) return
-  throw usage(`There is a collection ${fullName(found)} already (id ${found.id}).`, {
-    next: 'Give the copy another name with --as, or another place with --to-database and --to-tenant.',
-  })
 }
 
 async function* chunks<T>(items: T[], size: number): AsyncGenerator<T[]> {

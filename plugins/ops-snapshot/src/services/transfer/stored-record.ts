@@ -1,4 +1,5 @@
 import {usage} from '@chops/core/errors'
+import type {Generation} from '@chops/core/persist-dir'
 import type {ChromaRecord, RecordMetadataScalar, RecordMetadataValue} from '@chops/core/records'
 
 /** Metadata as JSON in which every engine tells integers from floats. */
@@ -38,6 +39,11 @@ export function valueColumns(value: RecordMetadataScalar): {
     float_value: typeof value === 'number' ? value : null,
     bool_value: typeof value === 'boolean' ? Number(value) : null,
   }
+}
+
+/** Lists in metadata came with the table `embedding_metadata_array` (`00006-metadata-array-support`). */
+export function takesLists({schema}: Generation): boolean {
+  return schema.metadb >= 6
 }
 
 export function listsUnknown(what: string): Error {
