@@ -21,11 +21,11 @@ export async function betweenWrites<T>(
   signal?: AbortSignal,
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
-    const isLast = db.source !== 'direct' || attempt === ATTEMPTS
+    const isLast = attempt === ATTEMPTS
     const done = await transaction(db, 'DEFERRED', async () => {
       // The lock comes with the first read.
       await db.get('SELECT count(*) FROM sqlite_master')
-      const mayBegin = isLast || !(await hasContent(`${databaseFile}-journal`))
+      const mayBegin = isLast || !(await isBeingWritten({databaseFile, db}))
       return mayBegin ? {result: await work()} : undefined
     })
     if (done) return done.result
@@ -33,8 +33,13 @@ export async function betweenWrites<T>(
   }
 }
 
-async function hasContent(file: string): Promise<boolean> {
-  return stat(file).then(
+/** Whether another process is in the middle of a transaction, as its journal shows; never of a private copy. */
+export async function isBeingWritten({
+  databaseFile,
+  db,
+}: Pick<PersistDir, 'databaseFile' | 'db'>): Promise<boolean> {
+  if (db.source !== 'direct') return false
+  return stat(`${databaseFile}-journal`).then(
     ({size}) => size > 0,
     () => false,
   )

@@ -12,7 +12,7 @@ export default class DbBackup extends ChopsCommand {
 
   static override description = `Copies the whole directory as it is at one instant: chroma.sqlite3 and the folders of the indexes. The output is a new folder, which Chroma can be started with, or an archive when its name ends in .tar.gz or .tar.zst. A list of all files with their sizes and SHA-256 lies in it as chops-backup.json. The output gets its name only when it is complete and on the disk.
 
-It is safe beside a Chroma that reads. One that writes meanwhile is told that the database is locked; stop it for a large directory. Symbolic links are left out and named.
+It is safe beside a Chroma that reads. One that writes meanwhile waits for the end; stop it for a large directory. Symbolic links are left out and named.
 
 Without --output, --verify checks a backup that was made before: PERSIST_DIR is then the backup.`
 

@@ -1,9 +1,10 @@
 import {type CollectionChoice, selectCollection} from '@chops/core/catalog'
+import {betweenWrites, isBeingWritten} from '@chops/core/change'
 import {type Generation, generationText, NEWEST_SCHEMA} from '@chops/core/persist-dir'
 import {readLogEnd} from '@chops/core/log'
 
 import type {Finding} from './finding.js'
-import type {CheckedDirectory} from './open.js'
+import {type CheckedDirectory, openForCheck} from './open.js'
 
 import {readApplied} from './applied.js'
 import {checkCatalog} from './catalog.js'
@@ -49,7 +50,7 @@ export interface CheckOptions {
 const IDS = Object.keys(INVARIANTS)
 
 /** How often a directory is checked in which something is wrong, but which was written to meanwhile. */
-const ATTEMPTS = 5
+const ATTEMPTS = 6
 
 const WRITTEN_TO =
   'Another process wrote to the directory while it was checked: what else is found may be of that moment only. Stop it, and check again.'
@@ -59,7 +60,7 @@ const NO_FACTS: Facts = {collections: [], positions: [], segments: []}
 /**
  * Checks every invariant of a directory without changing a byte of it. Whatever is damaged is a finding, and keeps no
  * other check from being made. One part after the other is read, without keeping others from writing: what looks wrong
- * in a directory that was written to meanwhile is looked at again.
+ * in a directory that was written to meanwhile is looked at again, at last while nobody can commit. Engines wait for that.
  *
  * Memory: some 60 bytes for each vector of the largest collection, and 100 MB for pages of the database.
  *
@@ -69,25 +70,55 @@ export async function checkDatabase(
   dir: CheckedDirectory,
   options: CheckOptions = {},
 ): Promise<DatabaseCheck> {
-  let best: Checked | undefined
-  for (let attempt = 1; ; attempt++) {
-    const before = await versionOf(dir)
-    const checked = await checkOnce(dir, options)
-    const isSettled = (await versionOf(dir)) === before && isCurrent(dir)
-    if (isSettled || alarmsOf(checked) === 0) return report(dir, checked, options.severity)
-    if (!best || alarmsOf(checked) < alarmsOf(best)) best = checked
-    if (attempt < ATTEMPTS && isCurrent(dir)) continue
-    best.findings.add('P1', WRITTEN_TO)
-    return report(dir, best, options.severity)
+  let checked = await look(dir, options)
+  for (let attempt = 2; attempt <= ATTEMPTS && !isCertain(checked); attempt++)
+    checked = await reopened(dir, (again) => lookLocked(again, options))
+  if (!isCertain(checked)) checked.findings.add('P1', WRITTEN_TO)
+  return report(dir, checked, options.severity)
+}
+
+/** Afresh: what SQLite keeps in memory of a full-text index can be that of before, and a private copy is. */
+async function reopened<T>(
+  {path}: CheckedDirectory,
+  work: (dir: CheckedDirectory) => Promise<T>,
+): Promise<T> {
+  const dir = await openForCheck(path)
+  try {
+    return await work(dir)
+  } finally {
+    await dir.close()
   }
+}
+
+async function look(dir: CheckedDirectory, options: CheckOptions): Promise<Checked> {
+  const before = await versionOf(dir)
+  const checked = await checkOnce(dir, options)
+  const isSettled = (await versionOf(dir)) === before && (await isQuiet(dir))
+  return {...checked, isSettled}
+}
+
+/**
+ * While nobody can commit. A writer may still begin, and Chroma up to 0.6 may write an index, for as much as fits into one
+ * transaction.
+ */
+async function lookLocked(dir: CheckedDirectory, options: CheckOptions): Promise<Checked> {
+  const {databaseFile, db} = dir
+  if (db?.source !== 'direct') return look(dir, options)
+  return betweenWrites({databaseFile, db}, () => look(dir, options), options.signal)
 }
 
 interface Checked {
   findings: Findings
+  /** Nobody has written meanwhile. */
+  isSettled: boolean
   ledger: LedgerRow[]
 }
 
-function alarmsOf({findings}: Checked): number {
+function isCertain(checked: Checked): boolean {
+  return checked.isSettled || alarmsOf(checked) === 0
+}
+
+function alarmsOf({findings}: Pick<Checked, 'findings'>): number {
   return findings.all.filter(({severity}) => severity === 'C' || severity === 'E').length
 }
 
@@ -99,12 +130,15 @@ async function versionOf({db}: CheckedDirectory): Promise<number | undefined> {
   return row?.data_version
 }
 
-/** A private copy, which is all that can be read of some databases, stays as it is. */
-function isCurrent({db}: CheckedDirectory): boolean {
-  return db?.isCurrent() ?? true
+/**
+ * Whether what was read is still what there is. A private copy, which is all that can be read of some databases, stays as
+ * it is; and Chroma up to 0.6 writes an index before it commits what that holds.
+ */
+async function isQuiet({databaseFile, db}: CheckedDirectory): Promise<boolean> {
+  return !db || (db.isCurrent() && !(await isBeingWritten({databaseFile, db})))
 }
 
-async function checkOnce(dir: CheckedDirectory, options: CheckOptions): Promise<Checked> {
+async function checkOnce(dir: CheckedDirectory, options: CheckOptions): Promise<Omit<Checked, 'isSettled'>> {
   const findings = new Findings()
   const ledger: LedgerRow[] = []
   await checkEnvironment(dir.path, dir.databaseFile, findings)
@@ -249,7 +283,7 @@ function selectedOf(facts: Facts, choice: CollectionChoice | undefined): Collect
 
 function report(
   {generation, path}: CheckedDirectory,
-  {findings: {all}, ledger}: Checked,
+  {findings: {all}, ledger}: Pick<Checked, 'findings' | 'ledger'>,
   least: Severity = 'I',
 ): DatabaseCheck {
   const counts = {C: 0, E: 0, I: 0, W: 0}
