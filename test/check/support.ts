@@ -1,11 +1,8 @@
 import {cpSync} from 'node:fs'
 import {join} from 'node:path'
 
-import {
-  checkDatabase,
-  type CheckOptions,
-  type DatabaseCheck,
-} from '../../plugins/ops-db/src/services/check/check-database.js'
+import {checkDatabase, type DatabaseCheck} from '../../plugins/ops-db/src/services/check/check-database.js'
+import type {CheckOptions} from '../../plugins/ops-db/src/services/check/check-once.js'
 import {openForCheck} from '../../plugins/ops-db/src/services/check/open.js'
 import {type FixtureName, temporaryFolder, unpackFixture} from '../support/fixtures.js'
 
