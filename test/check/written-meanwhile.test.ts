@@ -95,4 +95,13 @@ describe('a directory that is written to while it is checked', () => {
       expect(runs).to.equal(2)
     })
   })
+
+  it('is not taken for one that is written to for a journal that a killed process left', async () => {
+    const persistDir = copyOfFixture('chroma-0.6.3')
+    // Without a magic number SQLite takes no notice of it.
+    writeFileSync(join(persistDir, 'chroma.sqlite3-journal'), Buffer.alloc(512))
+    truncateSync(join((await locate(persistDir, 'churned')).folder, 'data_level0.bin'), 100)
+    const found = await check(persistDir)
+    expect(alarmsOf(found)).to.include('H5').and.not.to.include('P1')
+  })
 })

@@ -25,7 +25,7 @@ export async function betweenWrites<T>(
     const done = await transaction(db, 'DEFERRED', async () => {
       // The lock comes with the first read.
       await db.get('SELECT count(*) FROM sqlite_master')
-      const mayBegin = isLast || !(await isBeingWritten({databaseFile, db}))
+      const mayBegin = isLast || (await journalOf({databaseFile, db})) === undefined
       return mayBegin ? {result: await work()} : undefined
     })
     if (done) return done.result
@@ -33,14 +33,19 @@ export async function betweenWrites<T>(
   }
 }
 
-/** Whether another process is in the middle of a transaction, as its journal shows; never of a private copy. */
-export async function isBeingWritten({
+/**
+ * The journal by which another process shows that it is in the middle of a transaction: a text that another transaction's
+ * differs from. One that a killed process left stays the same. A private copy has none.
+ */
+export async function journalOf({
   databaseFile,
   db,
-}: Pick<PersistDir, 'databaseFile' | 'db'>): Promise<boolean> {
-  if (db.source !== 'direct') return false
-  return stat(`${databaseFile}-journal`).then(
-    ({size}) => size > 0,
-    () => false,
-  )
+}: Pick<PersistDir, 'databaseFile' | 'db'>): Promise<string | undefined> {
+  if (db.source !== 'direct') return undefined
+  try {
+    const {ino, mtimeNs, size} = await stat(`${databaseFile}-journal`, {bigint: true})
+    return size > 0n ? `${ino} ${mtimeNs} ${size}` : undefined
+  } catch {
+    return undefined
+  }
 }

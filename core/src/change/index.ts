@@ -1,7 +1,7 @@
 export {writeHnswParameters, writeMetadataParameters} from '../catalog/write-hnsw-parameters.js'
 export {createChromaDatabase} from '../persist-dir/create.js'
 export {allEnded} from './all-ended.js'
-export {betweenWrites, isBeingWritten} from './between-writes.js'
+export {betweenWrites, journalOf} from './between-writes.js'
 export {backUpDatabase, type DatabaseBackup} from './database-backup.js'
 export {requireFreeSpace} from './disk-space.js'
 export {fsyncPath} from './durable.js'

@@ -1,4 +1,4 @@
-import {betweenWrites, isBeingWritten} from '@chops/core/change'
+import {betweenWrites, journalOf} from '@chops/core/change'
 import {generationText} from '@chops/core/persist-dir'
 
 import {checkOnce, type CheckOptions, type Found} from './check-once.js'
@@ -44,7 +44,7 @@ export async function checkDatabase(
 ): Promise<DatabaseCheck> {
   let found = await look(dir, options)
   for (let attempt = 2; attempt <= ATTEMPTS && !found.isSettled; attempt++)
-    found = await reopened(dir, (again) => lookLocked(again, options))
+    found = await lookAgain(dir, options, found)
   if (!found.isSettled) found.findings.add('P1', WRITTEN_TO)
   return report(dir, found, options.severity)
 }
@@ -65,23 +65,31 @@ async function reopened<T>(
 interface Look extends Found {
   /** Nothing is wrong, or nobody has written meanwhile. */
   isSettled: boolean
-}
-
-async function look(dir: CheckedDirectory, options: CheckOptions): Promise<Look> {
-  const before = await versionOf(dir)
-  const found = await checkOnce(dir, options)
-  const isSettled = !isAlarming(found) || ((await versionOf(dir)) === before && (await isQuiet(dir)))
-  return {...found, isSettled}
+  /** Of a transaction that was under way in the end. */
+  journal: string | undefined
 }
 
 /**
- * While nobody can commit. A writer may still begin, and Chroma up to 0.6 may write an index, for as much as fits into one
- * transaction.
+ * What was read may not be what there is any more, and Chroma up to 0.6 writes an index before it commits what that holds.
+ * A journal that stays as it was at the last look is nobody's any more.
  */
-async function lookLocked(dir: CheckedDirectory, options: CheckOptions): Promise<Look> {
+async function look(dir: CheckedDirectory, options: CheckOptions, last?: Look): Promise<Look> {
   const {databaseFile, db} = dir
-  if (db?.source !== 'direct') return look(dir, options)
-  return betweenWrites({databaseFile, db}, () => look(dir, options), options.signal)
+  const before = await versionOf(dir)
+  const found = await checkOnce(dir, options)
+  const journal = db && (await journalOf({databaseFile, db}))
+  const isUnchanged = (await versionOf(dir)) === before && (db?.isCurrent() ?? true)
+  const isQuiet = isUnchanged && (journal === undefined || journal === last?.journal)
+  return {...found, isSettled: isQuiet || !isAlarming(found), journal}
+}
+
+/** While nobody can commit. A writer may still begin a transaction. */
+async function lookAgain(dir: CheckedDirectory, options: CheckOptions, last: Look): Promise<Look> {
+  return reopened(dir, async (again) => {
+    const {databaseFile, db} = again
+    const work = () => look(again, options, last)
+    return db?.source === 'direct' ? betweenWrites({databaseFile, db}, work, options.signal) : work()
+  })
 }
 
 function isAlarming({findings}: Found): boolean {
@@ -94,14 +102,6 @@ async function versionOf({db}: CheckedDirectory): Promise<number | undefined> {
     if (damageText(error) === undefined) throw error
   })
   return row?.data_version
-}
-
-/**
- * Whether what was read is still what there is. A private copy, which is all that can be read of some databases, stays as
- * it is; and Chroma up to 0.6 writes an index before it commits what that holds.
- */
-async function isQuiet({databaseFile, db}: CheckedDirectory): Promise<boolean> {
-  return !db || (db.isCurrent() && !(await isBeingWritten({databaseFile, db})))
 }
 
 function report(
